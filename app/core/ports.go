@@ -1,0 +1,198 @@
+package core
+
+import (
+	"context"
+	"time"
+
+	"github.com/kuvert-im/kuvert/app/chat"
+)
+
+// Clock tells the time; tests advance it.
+type Clock interface{ Now() time.Time }
+
+// Store is the durable store. storage/sqlite implements it.
+type Store interface {
+	// Update runs fn in one transaction and returns after it is durable. If fn
+	// fails, nothing of it is stored. Several waiting updates may share one
+	// commit, each with a savepoint of its own. fn must use only tx and must not
+	// wait for anything.
+	Update(ctx context.Context, fn func(Tx) error) error
+	// View runs fn on a consistent snapshot.
+	View(ctx context.Context, fn func(ReadTx) error) error
+}
+
+// ReadTx reads. A missing thing is chat.ErrNotFound.
+type ReadTx interface {
+	Settings() (map[string]string, error)
+	Secret(name string) ([]byte, error)
+
+	Contact(id chat.PersonID) (chat.Contact, error)
+	Contacts() ([]chat.Contact, error)
+	Peer(id chat.PersonID) ([]byte, error)
+	Hosts(id chat.PersonID) ([]chat.Host, error) // newest first
+	Requests() ([]chat.Request, error)           // oldest first
+
+	Conversation(id chat.ConversationID) (chat.Conversation, error)
+	Conversations() ([]chat.Conversation, error) // newest LastAt first
+	Message(id chat.MessageID) (chat.Message, error)
+	Messages(q chat.MessageQuery) ([]chat.Message, error)
+
+	// Outbox returns up to limit items of one person with ID > after, oldest first.
+	Outbox(person chat.PersonID, after int64, limit int) ([]chat.OutboxItem, error)
+	// OutboxPeople returns everybody for whom something waits.
+	OutboxPeople() ([]chat.PersonID, error)
+	// OutboxItem finds the item of a message; a message has at most one.
+	OutboxItem(id chat.MessageID) (chat.OutboxItem, error)
+	OutboxCount() (waiting int, err error) // messages (KindText) with no SentAt
+
+	Seen(hash [32]byte) (bool, error)
+
+	Invitation(id [16]byte) (chat.Invitation, error)
+	Invitations() ([]chat.Invitation, error) // newest first, used and revoked ones too
+	Joinings() ([]chat.Joining, error)
+}
+
+// Tx reads and writes.
+type Tx interface {
+	ReadTx
+
+	PutSetting(key, value string) error
+	PutSecret(name string, value []byte) error
+	DeleteSecret(name string) error
+
+	PutContact(c chat.Contact) error      // inserts or replaces; Online is not stored
+	DeleteContact(id chat.PersonID) error // with peer, hosts, outbox, joining; not the conversation
+	PutPeer(id chat.PersonID, state []byte) error
+	PutHost(h chat.Host) error // by (contact, host key); keeps the newest 8 of a contact
+	PutRequest(r chat.Request) error
+	DeleteRequest(id chat.PersonID) error
+
+	// PutConversation creates the conversation if it is missing.
+	PutConversation(id chat.ConversationID, contact chat.PersonID, at time.Time) error
+	// InsertMessage stores a message and updates its conversation's counters. A
+	// message id that is known is left alone and reported as false.
+	InsertMessage(m chat.Message) (inserted bool, err error)
+	// RaiseState moves own messages forward; it never moves one back, except
+	// from Failed to Queued. It returns those that changed.
+	RaiseState(ids []chat.MessageID, s chat.State) (changed []chat.MessageID, err error)
+	// MarkRead moves the conversation's read mark and returns the messages of
+	// others that became read by it, oldest first.
+	MarkRead(id chat.ConversationID, seq uint64) ([]chat.MessageID, error)
+	SetDraft(id chat.ConversationID, text string) error
+
+	AddOutbox(item chat.OutboxItem) (id int64, err error)
+	// PutOutbox replaces the seal and the way of an item by its ID.
+	PutOutbox(item chat.OutboxItem) error
+	// UnsealOutbox drops the seals of everything that waits for a person, so that
+	// it is sealed anew.
+	UnsealOutbox(person chat.PersonID) error
+	// DeleteOutbox removes the items of these messages for a person and returns
+	// those that were there.
+	DeleteOutbox(person chat.PersonID, ids []chat.MessageID) ([]chat.MessageID, error)
+
+	PutSeen(hash [32]byte, person chat.PersonID, at time.Time) error
+	PruneSeen(before time.Time) error
+
+	PutInvitation(i chat.Invitation) error // inserts or replaces
+	DeleteInvitation(id [16]byte) error
+	PutJoining(j chat.Joining) error
+	DeleteJoining(id [16]byte) error
+}
+
+// HostKey is the Ed25519 public key of a machine's network endpoint: the
+// transport's name for a machine, never a person's identity.
+type HostKey = [32]byte
+
+// Transport is the network as the core sees it: opaque frames between machines.
+// p2p/node implements it. A ref names whom a connection is with once the hello
+// has recognised it: a person (chat.PersonID text) or an open invitation
+// ("invite:" and its id in hexadecimal).
+type Transport interface {
+	// Run serves until ctx ends. h is set before anything is accepted.
+	Run(ctx context.Context, h TransportHandler) error
+	// HostKey is this machine's own.
+	HostKey() HostKey
+	// Addrs are this machine's own addresses, as multiaddr text without the host
+	// key, most useful first.
+	Addrs() []string
+	// Follow keeps trying to be connected with a ref at these machines (any
+	// number, also none: then only a discovered or incoming connection counts),
+	// and replaces what was followed for that ref. Unfollow stops.
+	Follow(ref string, hosts map[HostKey][]string)
+	Unfollow(ref string)
+	// Rebind gives a live connection and what is followed another name: the
+	// guest of an invitation became a contact. Recognition by the new ref is then
+	// taken as done, and a status is exchanged under it.
+	Rebind(host HostKey, from, to string)
+	// Deliver sends frames to a recognised, connected ref, in order, and returns
+	// an answer for each that was answered. answers may be shorter than frames if
+	// the connection broke; err is then not nil. ErrNotConnected if there is none.
+	Deliver(ctx context.Context, ref string, frames [][]byte) (answers []byte, err error)
+	// FetchBundle asks a recognised, connected ref for its bundle.
+	FetchBundle(ctx context.Context, ref string) ([]byte, error)
+	// SendStatus hands a fresh status to a connected ref.
+	SendStatus(ctx context.Context, ref string) error
+	Connected(ref string) bool
+
+	// Restrict switches LAN-only mode on or off while running.
+	Restrict(lanOnly bool)
+	// Show makes this person's name visible in the network, "" hides it.
+	Show(name string)
+	// PairDial opens the pairing protocol with a visible machine.
+	PairDial(ctx context.Context, host HostKey) (PairStream, error)
+	// State is what the transport knows of the network.
+	State() TransportState
+}
+
+// TransportState is a snapshot of the network.
+type TransportState struct {
+	Online      bool // some interface other than loopback is up, or a contact is connected
+	Port        int
+	PortTaken   bool // the configured port was taken
+	NoMulticast bool
+}
+
+// PairStream is an open stream of the pairing protocol: messages of at most
+// MaxPairMessage bytes either way.
+type PairStream interface {
+	Send(ctx context.Context, msg []byte) error
+	Receive(ctx context.Context) ([]byte, error)
+	Close() error
+}
+
+// TransportHandler is what the transport needs of the core. Its methods may be
+// called concurrently and must return within their context's deadline.
+type TransportHandler interface {
+	// HelloKeys returns the recognition key of each contact that is not blocked,
+	// of each open invitation and of each invitation being accepted, by ref.
+	HelloKeys(ctx context.Context) (map[string][32]byte, error)
+	// Recognised is told of a connection after its hello and before anything is
+	// delivered on it; Lost when the last connection with a ref ends.
+	Recognised(ctx context.Context, ref string, host HostKey, addrs []string)
+	Lost(ref string)
+	// Status returns the status to tell a ref, nil for none; OnStatus takes theirs.
+	Status(ctx context.Context, ref string) ([]byte, error)
+	OnStatus(ctx context.Context, ref string, status []byte) error
+	// Frames takes frames that arrived in order, commits them and returns one
+	// answer each. ref is "" for a machine that was not recognised. Never answer 0
+	// or 1 before the commit.
+	Frames(ctx context.Context, ref string, host HostKey, frames [][]byte) []byte
+	// Bundle returns the bundle to give to a ref.
+	Bundle(ctx context.Context, ref string) ([]byte, error)
+	// Nearby is told of visible machines that come ("name") and go (""). Those
+	// of contacts are reported too.
+	Nearby(host HostKey, name string)
+	// PairAccepted serves an incoming pairing stream until it returns.
+	PairAccepted(ctx context.Context, host HostKey, s PairStream) error
+	// NetworkChanged is told when State may have changed.
+	NetworkChanged()
+}
+
+// Answers to a frame, as the deliver protocol carries them.
+const (
+	AnswerCommitted  byte = 0
+	AnswerDuplicate  byte = 1
+	AnswerCannotOpen byte = 2
+	AnswerBusy       byte = 3
+	AnswerRefused    byte = 4
+)
