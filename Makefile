@@ -1,0 +1,107 @@
+# Kuvert. On a fresh machine with git, make and Go:
+#
+#   make run     start the desktop app
+#   make test    run all tests
+#
+# Both install what is missing of system packages (Debian, Ubuntu).
+
+SHELL := /bin/sh
+TAGS := migrated_fynedo
+BUILD := build
+LINT_VERSION := v2.15.0
+VULN_VERSION := v1.9.0
+LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
+# Test programs linked at the same time: each takes up to a gigabyte of memory.
+JOBS ?= 2
+FUZZTIME ?= 30
+# The packages that draw need a C compiler and much time under the race detector.
+DRAWING := /(cmd/kuvert|app/ui.*|assets.*)$$
+
+.PHONY: all run test demo build windows check lint format format-check vet tidy-check race vectors fuzz bench vuln clean go system screen
+
+all: build
+
+go:
+	@.ci/go-version
+
+system: go
+	@.ci/need window
+
+screen: system
+	@.ci/need screen
+
+## run: start the desktop app; without a display, make demo
+run: system
+	@if [ "$$(uname -s)" = Linux ] && [ -z "$$DISPLAY$$WAYLAND_DISPLAY" ]; then \
+		echo "There is no display here, so this runs make demo: two windows on a virtual screen that write to each other."; \
+		$(MAKE) --no-print-directory demo; \
+	else \
+		go build -tags $(TAGS) -o $(BUILD)/ ./cmd/kuvert && $(BUILD)/kuvert$$(go env GOEXE); \
+	fi
+
+## test: run all tests
+test: screen
+	go test -tags $(TAGS) -p $(JOBS) -timeout 20m ./...
+	@for mod in $$(git ls-files --cached --others --exclude-standard | grep '/go.mod$$'); do \
+		echo "go test in $$(dirname $$mod)"; \
+		(cd $$(dirname $$mod) && go test ./...) || exit 1; \
+	done
+
+## demo: two profiles, two windows on a virtual screen that pair and talk; pictures in build/demo
+demo: screen
+	go run -tags $(TAGS) ./cmd/kuvert/demo -out $(BUILD)/demo
+
+## build: both programs into build/
+build: system
+	go build -tags $(TAGS) -trimpath -o $(BUILD)/ ./cmd/kuvert ./cmd/kuvertd
+
+## windows: both programs for Windows into build/windows/
+windows: go
+	@.ci/need windows
+	GOOS=windows GOARCH=amd64 CGO_ENABLED=1 CC=x86_64-w64-mingw32-gcc \
+		go build -tags $(TAGS) -trimpath -ldflags -H=windowsgui -o $(BUILD)/windows/ ./cmd/kuvert
+	GOOS=windows GOARCH=amd64 CGO_ENABLED=0 go build -trimpath -o $(BUILD)/windows/ ./cmd/kuvertd
+	GOOS=windows GOARCH=amd64 CGO_ENABLED=0 go vet ./cmd/kuvertd ./app/rpc ./app/run
+
+## check: what to run before a commit
+check: format-check vet tidy-check lint
+
+format:
+	gofmt -w $$(git ls-files --cached --others --exclude-standard '*.go')
+
+format-check: go
+	@bad=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
+	if [ -n "$$bad" ]; then echo "Not formatted (make format): $$bad"; exit 1; fi
+
+vet: system
+	go vet -tags $(TAGS) ./...
+
+tidy-check: go
+	go mod tidy -diff
+
+## lint: golangci-lint, built from source by its version; it is no dependency
+lint: system
+	$(LINT) run --build-tags $(TAGS) --concurrency $(JOBS) --timeout 20m ./...
+
+## race: the race detector over everything that draws nothing
+race: go
+	go test -race -p $(JOBS) -timeout 30m $$(go list ./... | grep -Ev '$(DRAWING)')
+
+## vectors: the published test vectors, against the code
+vectors: go
+	go test -count=1 -run 'Vector|Wycheproof|CCTV|Oracle' ./crypto/...
+
+## fuzz: every fuzz target for FUZZTIME seconds
+fuzz: go
+	.ci/fuzz $(FUZZTIME)
+
+## bench: speed, start-up and memory, printed and never asserted
+bench: screen
+	go test -run '^$$' -bench . -benchmem ./crypto/... ./storage/... ./app/core/... ./cmd/kuvertd/...
+
+## vuln: known vulnerabilities; needs vuln.go.dev
+vuln: go
+	go run golang.org/x/vuln/cmd/govulncheck@$(VULN_VERSION) -tags $(TAGS) ./...
+
+clean:
+	rm -rf $(BUILD)
