@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -118,6 +119,17 @@ func NewResponder(rk, nhkr, nhks, ad [32]byte, self *ecdh.PrivateKey, now time.T
 	}
 	return &State{rk: rk, ad: ad, self: newKeyPair(self), nhks: nhks, nhkr: nhkr, kemAt: now.Unix()}, nil
 }
+
+// LogValue keeps the keys out of logs.
+func (*State) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// String keeps the keys out of formatted text.
+func (*State) String() string { return redacted }
+
+// GoString keeps the keys out of formatted text.
+func (*State) GoString() string { return redacted }
+
+const redacted = "[ratchet state]"
 
 // CanSend reports whether the state has a sending chain that can go on.
 func (s *State) CanSend() bool { return s.send != nil && s.send.n != lastNumber }

@@ -1,0 +1,260 @@
+package envelope
+
+import (
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/kuvert-im/kuvert/crypto/canon"
+)
+
+// Limits of the bodies, in bytes or entries.
+const (
+	MaxText   = 64 << 10
+	MaxName   = 128
+	MaxRead   = 500
+	MaxAddrs  = 16
+	MaxAddr   = 128
+	MaxBundle = 16 << 10
+)
+
+// MessageBody is a text in a conversation.
+type MessageBody struct {
+	Text    string   // valid UTF-8, at most MaxText bytes
+	ReplyTo [16]byte // zero: an answer to nothing
+	Ext     canon.Ext
+}
+
+// StartBody opens a session.
+type StartBody struct {
+	Name  string // what the sender calls themselves, at most MaxName bytes
+	Reach *ReachBody
+	Ext   canon.Ext
+}
+
+// ReadBody says which messages were shown to the sender of this payload.
+type ReadBody struct {
+	IDs [][16]byte // at most MaxRead
+}
+
+// ReachBody tells where the sender can be reached. The latest one counts.
+type ReachBody struct {
+	HostKey [32]byte // public key of the sender's host
+	Next    [32]byte // that of the host to come, zero if not announced
+	Addrs   [][]byte // at most MaxAddrs, each at most MaxAddr bytes; opaque here
+	Ext     canon.Ext
+}
+
+// BundleBody carries a new bundle, signed by itself.
+type BundleBody struct {
+	Bundle []byte // at most MaxBundle bytes
+}
+
+type wireMessage struct {
+	Text    string    `cbor:"1,keyasint"`
+	ReplyTo []byte    `cbor:"2,keyasint,omitempty"`
+	Ext     canon.Ext `cbor:"-1,keyasint,omitempty"`
+}
+
+type wireStart struct {
+	Name  string     `cbor:"1,keyasint"`
+	Reach *wireReach `cbor:"2,keyasint,omitempty"`
+	Ext   canon.Ext  `cbor:"-1,keyasint,omitempty"`
+}
+
+type wireRead struct {
+	IDs [][16]byte `cbor:"1,keyasint"`
+}
+
+type wireReach struct {
+	HostKey [32]byte  `cbor:"1,keyasint"`
+	Next    []byte    `cbor:"2,keyasint,omitempty"`
+	Addrs   [][]byte  `cbor:"3,keyasint"`
+	Ext     canon.Ext `cbor:"-1,keyasint,omitempty"`
+}
+
+type wireBundle struct {
+	Bundle []byte `cbor:"1,keyasint"`
+}
+
+// Encode returns the canonical encoding of b.
+func (b MessageBody) Encode() ([]byte, error) {
+	if err := checkText(b.Text, MaxText); err != nil {
+		return nil, err
+	}
+	return encodeBody(wireMessage{Text: b.Text, ReplyTo: optional(b.ReplyTo[:]), Ext: b.Ext})
+}
+
+// DecodeMessage reads a MessageBody.
+func DecodeMessage(raw []byte) (b MessageBody, err error) {
+	var w wireMessage
+	if err := decodeBody(raw, &w); err != nil {
+		return b, err
+	}
+	b = MessageBody{Text: w.Text, Ext: w.Ext}
+	if err := readOptional(b.ReplyTo[:], w.ReplyTo); err != nil {
+		return b, err
+	}
+	return b, checkText(b.Text, MaxText)
+}
+
+// Encode returns the canonical encoding of b.
+func (b StartBody) Encode() ([]byte, error) {
+	if err := checkText(b.Name, MaxName); err != nil {
+		return nil, err
+	}
+	w := wireStart{Name: b.Name, Ext: b.Ext}
+	if b.Reach != nil {
+		if err := b.Reach.check(); err != nil {
+			return nil, err
+		}
+		w.Reach = b.Reach.wire()
+	}
+	return encodeBody(w)
+}
+
+// DecodeStart reads a StartBody.
+func DecodeStart(raw []byte) (b StartBody, err error) {
+	var w wireStart
+	if err := decodeBody(raw, &w); err != nil {
+		return b, err
+	}
+	b = StartBody{Name: w.Name, Ext: w.Ext}
+	if err := checkText(b.Name, MaxName); err != nil || w.Reach == nil {
+		return b, err
+	}
+	reach, err := w.Reach.body()
+	b.Reach = &reach
+	return b, err
+}
+
+// Encode returns the canonical encoding of b.
+func (b ReadBody) Encode() ([]byte, error) {
+	if len(b.IDs) > MaxRead {
+		return nil, fmt.Errorf("%w: %d messages read", ErrTooLarge, len(b.IDs))
+	}
+	return encodeBody(wireRead(b))
+}
+
+// DecodeRead reads a ReadBody.
+func DecodeRead(raw []byte) (b ReadBody, err error) {
+	var w wireRead
+	if err := decodeBody(raw, &w); err != nil {
+		return b, err
+	}
+	if len(w.IDs) > MaxRead {
+		return b, fmt.Errorf("%w: %d messages read", ErrTooLarge, len(w.IDs))
+	}
+	return ReadBody(w), nil
+}
+
+// Encode returns the canonical encoding of b.
+func (b ReachBody) Encode() ([]byte, error) {
+	if err := b.check(); err != nil {
+		return nil, err
+	}
+	return encodeBody(b.wire())
+}
+
+// DecodeReach reads a ReachBody.
+func DecodeReach(raw []byte) (b ReachBody, err error) {
+	var w wireReach
+	if err := decodeBody(raw, &w); err != nil {
+		return b, err
+	}
+	return w.body()
+}
+
+func (b *ReachBody) wire() *wireReach {
+	return &wireReach{HostKey: b.HostKey, Next: optional(b.Next[:]), Addrs: b.Addrs, Ext: b.Ext}
+}
+
+func (w *wireReach) body() (ReachBody, error) {
+	b := ReachBody{HostKey: w.HostKey, Addrs: w.Addrs, Ext: w.Ext}
+	if err := readOptional(b.Next[:], w.Next); err != nil {
+		return b, err
+	}
+	return b, b.check()
+}
+
+func (b *ReachBody) check() error {
+	if len(b.Addrs) > MaxAddrs {
+		return fmt.Errorf("%w: %d addresses", ErrTooLarge, len(b.Addrs))
+	}
+	for _, a := range b.Addrs {
+		if len(a) == 0 || len(a) > MaxAddr {
+			return fmt.Errorf("%w: address of %d bytes", ErrMalformed, len(a))
+		}
+	}
+	return nil
+}
+
+// Encode returns the canonical encoding of b.
+func (b BundleBody) Encode() ([]byte, error) {
+	if len(b.Bundle) > MaxBundle {
+		return nil, fmt.Errorf("%w: bundle of %d bytes", ErrTooLarge, len(b.Bundle))
+	}
+	return encodeBody(wireBundle(b))
+}
+
+// DecodeBundle reads a BundleBody. The bundle itself is not verified here.
+func DecodeBundle(raw []byte) (b BundleBody, err error) {
+	var w wireBundle
+	if err := decodeBody(raw, &w); err != nil {
+		return b, err
+	}
+	if len(w.Bundle) > MaxBundle {
+		return b, fmt.Errorf("%w: bundle of %d bytes", ErrTooLarge, len(w.Bundle))
+	}
+	return BundleBody(w), nil
+}
+
+func encodeBody(w any) ([]byte, error) {
+	b, err := canon.Marshal(w)
+	if err != nil {
+		return nil, fmt.Errorf("envelope: encode body: %w", err)
+	}
+	if len(b) > MaxBody {
+		return nil, fmt.Errorf("%w: body of %d bytes", ErrTooLarge, len(b))
+	}
+	return b, nil
+}
+
+func decodeBody(raw []byte, w any) error {
+	if err := canon.UnmarshalMax(raw, w, MaxBody); err != nil {
+		return fmt.Errorf("%w: body: %w", ErrMalformed, err)
+	}
+	return nil
+}
+
+func checkText(s string, limit int) error {
+	if len(s) > limit {
+		return fmt.Errorf("%w: text of %d bytes", ErrTooLarge, len(s))
+	}
+	if !utf8.ValidString(s) {
+		return fmt.Errorf("%w: text is not UTF-8", ErrMalformed)
+	}
+	return nil
+}
+
+// optional is b, or nil if b is all zeros, which stands for "none" and is left
+// out of the encoding.
+func optional(b []byte) []byte {
+	for _, c := range b {
+		if c != 0 {
+			return b
+		}
+	}
+	return nil
+}
+
+// readOptional is the reverse: nothing, or exactly len(dst) bytes not all zero.
+func readOptional(dst, b []byte) error {
+	if len(b) == 0 {
+		return nil
+	}
+	if len(b) != len(dst) || optional(b) == nil {
+		return fmt.Errorf("%w: optional field", ErrMalformed)
+	}
+	copy(dst, b)
+	return nil
+}
