@@ -1,0 +1,58 @@
+package sqlite
+
+import (
+	"time"
+
+	"github.com/kuvert-im/kuvert/app/chat"
+)
+
+const conversationQuery = `SELECT c.id, c.contact, c.unread, c.read_seq, c.last_at,
+		coalesce(d.text, ''), c.last, coalesce(m.id, x''), coalesce(m.sender, x''), coalesce(m.kind, 0),
+		coalesce(m.text, ''), coalesce(m.sent_at, 0), coalesce(m.received_at, 0), coalesce(m.state, 0),
+		coalesce(m.reply_to, x''), coalesce(m.seq, 0)
+	FROM conversation c
+	LEFT JOIN draft d ON d.conversation = c.num
+	LEFT JOIN message m ON m.num = c.last`
+
+func scanConversation(r *row) chat.Conversation {
+	c := chat.Conversation{
+		ID: r.id16(), Contact: r.id32(), Unread: r.int(), ReadSeq: r.uint64(), LastAt: r.time(),
+		Draft: r.text(),
+	}
+	if r.int64() != 0 {
+		m := scanMessage(r, c.ID)
+		c.Last = &m
+	}
+	return c
+}
+
+// Conversation returns one conversation.
+func (t *ReadTx) Conversation(id chat.ConversationID) (c chat.Conversation, err error) {
+	err = t.get(func(r *row) { c = scanConversation(r) }, conversationQuery+" WHERE c.id = ?", id)
+	return c, err
+}
+
+// Conversations returns all conversations, newest LastAt first.
+func (t *ReadTx) Conversations() ([]chat.Conversation, error) {
+	return list(t.c, scanConversation, conversationQuery+" ORDER BY c.last_at DESC, c.num DESC")
+}
+
+// PutConversation creates the conversation if it is missing.
+func (t *Tx) PutConversation(id chat.ConversationID, contact chat.PersonID, at time.Time) error {
+	return t.do(`INSERT INTO conversation
+			(id, contact, unread, read_seq, last, last_seq, last_id, last_kind, last_at)
+		VALUES (?, ?, 0, 0, 0, 0, x'', 0, ?) ON CONFLICT (id) DO NOTHING`, id, contact, at)
+}
+
+// SetDraft replaces what is written and not sent yet; "" removes it.
+func (t *Tx) SetDraft(id chat.ConversationID, text string) error {
+	c, err := t.counters(id)
+	if err != nil {
+		return err
+	}
+	if text == "" {
+		return t.do("DELETE FROM draft WHERE conversation = ?", c.num)
+	}
+	return t.do(`INSERT INTO draft (conversation, text) VALUES (?, ?)
+		ON CONFLICT (conversation) DO UPDATE SET text = excluded.text`, c.num, text)
+}

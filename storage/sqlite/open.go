@@ -1,0 +1,186 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/kuvert-im/kuvert/app/chat"
+)
+
+// Limits of a store.
+const (
+	// readers is the number of connections for View: a screen, the deliverer and
+	// a script may read at the same time.
+	readers = 3
+	// checkLimit in bytes is the size up to which Open checks the whole database.
+	// Beyond it Open checks the head and the schema only, and after a crash; the
+	// rest is left to Check, so that a large profile still opens at once.
+	checkLimit = 32 << 20
+)
+
+// applicationID marks a file as ours ("KUVE").
+const applicationID = 0x4b555645
+
+// Config says where the database is.
+type Config struct {
+	// Path is the absolute path of the database file. Its folder must exist; the
+	// file is made if it is missing.
+	Path string
+	// VFS names a registered SQLite VFS, "" the operating system's. An encrypting
+	// VFS comes in here.
+	VFS string
+	// Log takes what is worth knowing; nil discards it.
+	Log *slog.Logger
+}
+
+// Open opens the database, makes it if there is none, and brings an older schema
+// up to date. The caller sees to it that no other process has the profile open.
+//
+// Errors: chat.ErrNewerSchema, chat.ErrCorrupt (also for what is not a database of
+// ours), chat.ErrDiskFull, chat.ErrProfileBusy, ErrReadOnly, ErrIO, and
+// fs.ErrNotExist if the folder is missing. The file is then as it was.
+func Open(ctx context.Context, cfg Config) (*Store, error) {
+	return open(ctx, cfg, schema)
+}
+
+func open(ctx context.Context, cfg Config, steps []migration) (*Store, error) {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if !filepath.IsAbs(cfg.Path) {
+		return nil, fmt.Errorf("sqlite: path is not absolute: %w", fs.ErrInvalid)
+	}
+	version, err := inspect(ctx, cfg, len(steps))
+	if err != nil {
+		return nil, err
+	}
+	writer, err := connect(ctx, cfg.dsn(accessWrite))
+	if err != nil {
+		return nil, explain(cfg, err)
+	}
+	if err := migrate(ctx, cfg, writer, version, steps); err != nil {
+		return nil, errors.Join(err, writer.close())
+	}
+	s, err := newStore(ctx, cfg, writer)
+	if err != nil {
+		return nil, errors.Join(err, writer.close())
+	}
+	return s, nil
+}
+
+// inspect looks at the file before anything can change it, and returns the
+// version of its schema; 0 if there is none yet.
+func inspect(ctx context.Context, cfg Config, newest int) (version int, err error) {
+	exists, err := inspectFiles(cfg)
+	if err != nil || !exists {
+		return 0, err
+	}
+	c, err := connect(ctx, cfg.dsn(accessInspect))
+	if err != nil {
+		return 0, explain(cfg, err)
+	}
+	version, err = inspectSchema(c, newest)
+	if err == nil {
+		err = checkAtOpen(c, cfg)
+	}
+	return version, errors.Join(err, c.close())
+}
+
+func inspectFiles(cfg Config) (exists bool, err error) {
+	if fi, err := os.Stat(filepath.Dir(cfg.Path)); err != nil {
+		return false, fmt.Errorf("sqlite: folder of the database: %w", err)
+	} else if !fi.IsDir() {
+		return false, fmt.Errorf("sqlite: folder of the database is a file: %w", fs.ErrNotExist)
+	}
+	switch fi, err := os.Stat(cfg.Path); {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return false, fmt.Errorf("sqlite: database: %w", err)
+	case !fi.Mode().IsRegular():
+		return false, fmt.Errorf("sqlite: database is not a file: %w", chat.ErrCorrupt)
+	case fi.Size() > 0:
+		return true, nil
+	}
+	// SQLite would delete a WAL without a database. One that holds something
+	// means that the database itself was lost.
+	if fi, err := os.Stat(cfg.Path + "-wal"); err == nil && fi.Size() > 0 {
+		return false, fmt.Errorf("sqlite: a WAL without its database: %w", chat.ErrCorrupt)
+	}
+	return false, nil
+}
+
+func inspectSchema(c *conn, newest int) (version int, err error) {
+	app, err := c.int("PRAGMA application_id")
+	if err != nil {
+		return 0, err
+	}
+	tables, err := c.int("SELECT count(*) FROM sqlite_schema")
+	if err != nil {
+		return 0, err
+	}
+	v, err := c.int("PRAGMA user_version")
+	switch {
+	case err != nil:
+		return 0, err
+	case app == 0 && v == 0 && tables == 0:
+		return 0, nil // made, but not yet filled
+	case app != applicationID || v < 1 || tables == 0:
+		return 0, fmt.Errorf("sqlite: not a database of Kuvert: %w", chat.ErrCorrupt)
+	case v > int64(newest):
+		return 0, fmt.Errorf("sqlite: schema %d, known are up to %d: %w", v, newest, chat.ErrNewerSchema)
+	}
+	return int(v), nil
+}
+
+// checkAtOpen checks a database that is small enough to be checked at every
+// start.
+func checkAtOpen(c *conn, cfg Config) error {
+	if fi, err := os.Stat(cfg.Path); err == nil && fi.Size() > checkLimit {
+		return nil
+	}
+	return quickCheck(c)
+}
+
+// quickCheck fails with chat.ErrCorrupt if the database's structure is damaged.
+// It sees no flipped bit within a text: that takes the encrypting VFS.
+func quickCheck(c *conn) error {
+	var found string
+	if _, err := c.one(func(r *row) { found = r.text() }, "PRAGMA quick_check(1)"); err != nil {
+		return err
+	}
+	if found != "ok" {
+		return fmt.Errorf("sqlite: quick check: %s: %w", found, chat.ErrCorrupt)
+	}
+	return nil
+}
+
+// explain finds out whether a database cannot be opened because its folder cannot
+// be written, which SQLite does not tell.
+func explain(cfg Config, err error) error {
+	if !errors.Is(err, ErrReadOnly) {
+		return err
+	}
+	f, perr := os.CreateTemp(filepath.Dir(cfg.Path), ".kuvert-probe-*")
+	if perr != nil {
+		return fmt.Errorf("%w (%w)", err, perr)
+	}
+	return errors.Join(err, f.Close(), os.Remove(f.Name()))
+}
+
+// syncDir makes a new name in a folder durable.
+func syncDir(dir string) error {
+	d, err := os.Open(dir) //nolint:gosec // the profile's own folder
+	if err != nil {
+		return fmt.Errorf("sqlite: folder of the database: %w", err)
+	}
+	defer func() { _ = d.Close() }()
+	if err := d.Sync(); err != nil && !canNotSync(err) {
+		return fmt.Errorf("sqlite: folder of the database: %w: %w", ErrIO, err)
+	}
+	return nil
+}

@@ -1,0 +1,136 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+)
+
+// Store is an open database. All its methods are safe for concurrent use.
+type Store struct {
+	cfg     Config
+	queue   chan *update  // to the writer goroutine
+	written chan struct{} // closed when the writer goroutine has ended
+	readers chan *conn    // those that are free
+
+	mu     sync.Mutex // guards closed and the growth of users
+	closed bool
+	users  sync.WaitGroup // calls of Update, View and Check under way
+
+	writer *conn // owned by the writer goroutine, lent to one update at a time
+	// stopped is what ended all writing, if anything did.
+	stopped atomic.Pointer[error]
+}
+
+func newStore(ctx context.Context, cfg Config, writer *conn) (*Store, error) {
+	s := &Store{
+		cfg:     cfg,
+		queue:   make(chan *update),
+		written: make(chan struct{}),
+		readers: make(chan *conn, readers),
+		writer:  writer,
+	}
+	for range readers {
+		c, err := connect(ctx, cfg.dsn(accessRead))
+		if err != nil {
+			return nil, errors.Join(err, s.closeReaders())
+		}
+		s.readers <- c
+	}
+	go s.write()
+	return s, nil
+}
+
+// enter lets a call in unless the store is closed; leave must follow.
+func (s *Store) enter() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return ErrClosed
+	}
+	s.users.Add(1)
+	return nil
+}
+
+func (s *Store) leave() { s.users.Done() }
+
+// View runs fn on a consistent snapshot: everything that was committed when fn
+// first reads, and nothing later. It waits only for one of the few readers to be
+// free, so fn must be brief and must not call View itself.
+func (s *Store) View(ctx context.Context, fn func(*ReadTx) error) error {
+	return s.read(ctx, func(c *conn) error {
+		tx := &ReadTx{c: c}
+		defer func() { tx.c = nil }()
+		return fn(tx)
+	})
+}
+
+// Check reads the whole database and returns chat.ErrCorrupt if its structure is
+// damaged. It takes a second for some hundred megabytes.
+func (s *Store) Check(ctx context.Context) error { return s.read(ctx, quickCheck) }
+
+func (s *Store) read(ctx context.Context, fn func(*conn) error) (err error) {
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.leave()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	var c *conn
+	select {
+	case c = <-s.readers:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { s.readers <- c }()
+	c.err = nil
+	if _, err := c.exec("BEGIN"); err != nil {
+		return err
+	}
+	defer func() {
+		c.err = nil
+		if _, e := c.exec("ROLLBACK"); e != nil && err == nil {
+			err = e
+		}
+	}()
+	return fn(c)
+}
+
+// Close waits for every Update and View under way, folds the WAL into the
+// database and closes it. What comes later fails with ErrClosed.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return ErrClosed
+	}
+	s.closed = true
+	s.mu.Unlock()
+
+	s.users.Wait()
+	close(s.queue)
+	<-s.written
+	errs := []error{s.closeReaders()}
+	if s.stopped.Load() == nil {
+		errs = append(errs, s.checkpoint())
+	}
+	return errors.Join(append(errs, s.writer.close())...)
+}
+
+func (s *Store) closeReaders() error {
+	var errs []error
+	for len(s.readers) > 0 {
+		errs = append(errs, (<-s.readers).close())
+	}
+	return errors.Join(errs...)
+}
+
+// checkpoint moves everything from the WAL into the database and empties it: no
+// deleted text stays behind in the WAL.
+func (s *Store) checkpoint() error {
+	s.writer.err = nil
+	_, err := s.writer.int("PRAGMA wal_checkpoint(TRUNCATE)")
+	return err
+}

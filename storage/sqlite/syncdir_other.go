@@ -1,0 +1,6 @@
+//go:build !unix
+
+package sqlite
+
+// canNotSync: Windows keeps names durable by itself and refuses to sync folders.
+func canNotSync(error) bool { return true }

@@ -1,0 +1,13 @@
+//go:build unix
+
+package sqlite
+
+import (
+	"errors"
+	"syscall"
+)
+
+// canNotSync reports whether this file system does not sync folders at all.
+func canNotSync(err error) bool {
+	return errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP)
+}
