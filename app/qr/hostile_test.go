@@ -186,8 +186,12 @@ func FuzzScan(f *testing.F) {
 		if w == 0 || len(pix) < w {
 			t.Skip()
 		}
-		h := len(pix) / w
-		_, _ = DecodeImage(t.Context(), &image.Gray{Pix: pix, Stride: w, Rect: image.Rect(0, 0, w, h)})
+		g := &gray{w: w, h: len(pix) / w, pix: pix[:w*(len(pix)/w)]}
+		for _, b := range []binarizer{hybrid, adaptive, global} {
+			if m, err := b(g); err == nil {
+				scan(m)
+			}
+		}
 	})
 }
 
