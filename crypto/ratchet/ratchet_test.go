@@ -14,12 +14,19 @@ import (
 
 var start = time.Unix(1_800_000_000, 0)
 
+// tester is what the helpers need of a *testing.T, a *testing.B or a *rapid.T.
+type tester interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
 func random32() (k [32]byte) {
 	rand.Read(k[:])
 	return k
 }
 
-func newKey(t testing.TB) *ecdh.PrivateKey {
+func newKey(t tester) *ecdh.PrivateKey {
 	t.Helper()
 	k, err := ecdh.X25519().GenerateKey(rand.Reader)
 	if err != nil {
@@ -29,7 +36,7 @@ func newKey(t testing.TB) *ecdh.PrivateKey {
 }
 
 // pair returns both sides of a fresh session; alice sends first.
-func pair(t testing.TB) (alice, bob *State) {
+func pair(t tester) (alice, bob *State) {
 	t.Helper()
 	rk, hka, nhkb, ad := random32(), random32(), random32(), random32()
 	spk := newKey(t)
@@ -44,7 +51,7 @@ func pair(t testing.TB) (alice, bob *State) {
 	return alice, bob
 }
 
-func seal(t testing.TB, s *State, now time.Time, text string) []byte {
+func seal(t tester, s *State, now time.Time, text string) []byte {
 	t.Helper()
 	blob, err := encrypt(s.Recipient(now, rand.Reader), []byte(text))
 	if err != nil {
@@ -81,7 +88,7 @@ func open(s **State, now time.Time, blob []byte) (string, error) {
 	return string(plain), nil
 }
 
-func mustOpen(t testing.TB, s **State, now time.Time, blob []byte, want string) {
+func mustOpen(t tester, s **State, now time.Time, blob []byte, want string) {
 	t.Helper()
 	got, err := open(s, now, blob)
 	if err != nil || got != want {
