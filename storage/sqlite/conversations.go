@@ -1,15 +1,14 @@
 package sqlite
 
 import (
+	"slices"
 	"time"
 
 	"github.com/kuvert-im/kuvert/app/chat"
 )
 
 const conversationQuery = `SELECT c.id, c.contact, c.unread, c.read_seq, c.last_at,
-		coalesce(d.text, ''), c.last, coalesce(m.id, x''), coalesce(m.sender, x''), coalesce(m.kind, 0),
-		coalesce(m.text, ''), coalesce(m.sent_at, 0), coalesce(m.received_at, 0), coalesce(m.state, 0),
-		coalesce(m.reply_to, x''), coalesce(m.seq, 0)
+		coalesce(d.text, ''), c.last, ` + messageColumns + `
 	FROM conversation c
 	LEFT JOIN draft d ON d.conversation = c.num
 	LEFT JOIN message m ON m.num = c.last`
@@ -32,9 +31,12 @@ func (t *ReadTx) Conversation(id chat.ConversationID) (c chat.Conversation, err 
 	return c, err
 }
 
-// Conversations returns all conversations, newest LastAt first.
+// Conversations returns all conversations, newest LastAt first and of equal ones
+// the younger. It sorts here: SQLite would carry every text through its sorter.
 func (t *ReadTx) Conversations() ([]chat.Conversation, error) {
-	return list(t.c, scanConversation, conversationQuery+" ORDER BY c.last_at DESC, c.num DESC")
+	all, err := list(t.c, scanConversation, conversationQuery+" ORDER BY c.num DESC")
+	slices.SortStableFunc(all, func(a, b chat.Conversation) int { return b.LastAt.Compare(a.LastAt) })
+	return all, err
 }
 
 // PutConversation creates the conversation if it is missing.

@@ -15,8 +15,12 @@ const (
 	// Page caches in KiB: the writer's holds what a batch of updates touches.
 	writerCacheKiB = 16384
 	readerCacheKiB = 8192
+	// checkpointPages is how long the WAL grows before a commit moves it into the
+	// database: SQLite's 1,000 pages cost a tenth of the throughput, since the
+	// indexes' pages are moved again and again.
+	checkpointPages = 4000
 	// journalLimit in bytes is what the WAL is cut to after a burst.
-	journalLimit = 16 << 20
+	journalLimit = 32 << 20
 )
 
 // access says what a connection is for.
@@ -52,6 +56,7 @@ func (a access) pragmas() []string {
 			"journal_size_limit("+strconv.Itoa(journalLimit)+")",
 			"secure_delete(1)",
 			"synchronous(FULL)",
+			"wal_autocheckpoint("+strconv.Itoa(checkpointPages)+")",
 		)
 	}
 }
