@@ -1,0 +1,173 @@
+package envelope
+
+import (
+	"bytes"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/fxamacker/cbor/v2"
+
+	"github.com/kuvert-im/kuvert/crypto/canon"
+)
+
+// A body that can be encoded.
+type body interface{ Encode() ([]byte, error) }
+
+// decoders reads each kind of body, for tests that treat them alike.
+var decoders = map[string]func([]byte) (body, error){
+	"message": func(b []byte) (body, error) { return DecodeMessage(b) },
+	"start":   func(b []byte) (body, error) { return DecodeStart(b) },
+	"read":    func(b []byte) (body, error) { return DecodeRead(b) },
+	"reach":   func(b []byte) (body, error) { return DecodeReach(b) },
+	"bundle":  func(b []byte) (body, error) { return DecodeBundle(b) },
+}
+
+func kindOf(b body) string {
+	switch b.(type) {
+	case MessageBody:
+		return "message"
+	case StartBody:
+		return "start"
+	case ReadBody:
+		return "read"
+	case ReachBody:
+		return "reach"
+	default:
+		return "bundle"
+	}
+}
+
+func sampleBodies() []body {
+	ext := canon.Ext{9: cbor.RawMessage{0x01}}
+	reach := ReachBody{HostKey: [32]byte{1}, Next: [32]byte{2}, Addrs: [][]byte{{1, 127, 0, 0, 1, 0, 80}, {3}}, Ext: ext}
+	return []body{
+		MessageBody{Text: "Grüß Gott 👋", ReplyTo: [16]byte{4}, Ext: ext},
+		MessageBody{Text: ""},
+		StartBody{Name: "Änne", Reach: &reach, Ext: ext},
+		StartBody{Name: "Bob"},
+		ReadBody{IDs: [][16]byte{{5}, {6}}},
+		reach,
+		ReachBody{HostKey: [32]byte{1}, Addrs: [][]byte{{1}}},
+		BundleBody{Bundle: []byte("signed")},
+	}
+}
+
+func TestBodyRoundTrip(t *testing.T) {
+	for _, b := range sampleBodies() {
+		raw, err := b.Encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := decoders[kindOf(b)](raw)
+		if err != nil || !reflect.DeepEqual(got, b) {
+			t.Errorf("%s: decoded %+v, %v", kindOf(b), got, err)
+		}
+		if _, err := decoders[kindOf(b)](append(raw, 0)); !errors.Is(err, ErrMalformed) {
+			t.Errorf("%s: with a byte behind: %v", kindOf(b), err)
+		}
+	}
+}
+
+func TestBodyLimits(t *testing.T) {
+	addrs := func(n, size int) [][]byte {
+		out := make([][]byte, n)
+		for i := range out {
+			out[i] = make([]byte, size)
+		}
+		return out
+	}
+	for name, tc := range map[string]struct {
+		body body
+		want error
+	}{
+		"text at the limit":     {MessageBody{Text: strings.Repeat("x", MaxText)}, nil},
+		"text over the limit":   {MessageBody{Text: strings.Repeat("x", MaxText+1)}, ErrTooLarge},
+		"text is not UTF-8":     {MessageBody{Text: "a\xffb"}, ErrMalformed},
+		"text is a surrogate":   {MessageBody{Text: "\xed\xa0\x80"}, ErrMalformed},
+		"name at the limit":     {StartBody{Name: strings.Repeat("ä", MaxName/2)}, nil},
+		"name over the limit":   {StartBody{Name: strings.Repeat("ä", MaxName/2) + "a"}, ErrTooLarge},
+		"name is not UTF-8":     {StartBody{Name: "\xc0\x80"}, ErrMalformed},
+		"500 read":              {ReadBody{IDs: make([][16]byte, MaxRead)}, nil},
+		"501 read":              {ReadBody{IDs: make([][16]byte, MaxRead+1)}, ErrTooLarge},
+		"16 addresses":          {ReachBody{Addrs: addrs(MaxAddrs, MaxAddr)}, nil},
+		"17 addresses":          {ReachBody{Addrs: addrs(MaxAddrs+1, 7)}, ErrTooLarge},
+		"long address":          {ReachBody{Addrs: addrs(1, MaxAddr+1)}, ErrMalformed},
+		"empty address":         {ReachBody{Addrs: addrs(1, 0)}, ErrMalformed},
+		"long address inside":   {StartBody{Reach: &ReachBody{Addrs: addrs(1, MaxAddr+1)}}, ErrMalformed},
+		"bundle at the limit":   {BundleBody{Bundle: make([]byte, MaxBundle)}, nil},
+		"bundle over the limit": {BundleBody{Bundle: make([]byte, MaxBundle+1)}, ErrTooLarge},
+	} {
+		if _, err := tc.body.Encode(); !errors.Is(err, tc.want) {
+			t.Errorf("%s: encoded: %v, want %v", name, err, tc.want)
+		}
+		raw, err := canon.Marshal(carelessly(tc.body))
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		_, err = decoders[kindOf(tc.body)](raw)
+		if (err == nil) != (tc.want == nil) || err != nil && !errors.Is(err, ErrMalformed) && !errors.Is(err, ErrTooLarge) {
+			t.Errorf("%s: decoded: %v, want %v", name, err, tc.want)
+		}
+	}
+}
+
+// carelessly is the wire form of a body that nothing checked.
+func carelessly(b body) any {
+	switch b := b.(type) {
+	case MessageBody:
+		return wireMessage{Text: b.Text}
+	case StartBody:
+		w := wireStart{Name: b.Name}
+		if b.Reach != nil {
+			w.Reach = b.Reach.wire()
+		}
+		return w
+	case ReadBody:
+		return wireRead(b)
+	case ReachBody:
+		return b.wire()
+	case BundleBody:
+		return wireBundle(b)
+	default:
+		return nil
+	}
+}
+
+func TestOptionalFields(t *testing.T) {
+	for name, w := range map[string]wireMessage{
+		"short":     {ReplyTo: make([]byte, 15)},
+		"all zeros": {ReplyTo: make([]byte, 16)},
+		"long":      {ReplyTo: bytes.Repeat([]byte{1}, 17)},
+	} {
+		raw, err := canon.Marshal(w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := DecodeMessage(raw); !errors.Is(err, ErrMalformed) {
+			t.Errorf("answer to a message id that is %s: %v", name, err)
+		}
+	}
+}
+
+func FuzzBodies(f *testing.F) {
+	for _, b := range sampleBodies() {
+		raw, err := b.Encode()
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(raw)
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		for kind, decode := range decoders {
+			b, err := decode(raw)
+			if err != nil {
+				continue
+			}
+			if again, err := b.Encode(); err != nil || !bytes.Equal(again, raw) {
+				t.Fatalf("%s: decodes, but is not the encoding of what it says: %v", kind, err)
+			}
+		}
+	})
+}
