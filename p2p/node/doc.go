@@ -1,0 +1,17 @@
+// Package node is this machine's endpoint in the network: it finds the machines
+// of people it knows, keeps connected with them and carries opaque frames between
+// them (docs/protocol/network.md).
+//
+// It speaks QUIC and TCP with TLS or Noise, through go-libp2p, and nothing else:
+// no relay, no DNS, no port mapping. It promises:
+//   - nothing is accepted before the handler is set, and no frame is handed on as
+//     somebody's before the handler was told of the recognition;
+//   - in LAN-only mode nothing is dialled and nothing accepted outside private,
+//     loopback and link-local addresses;
+//   - connections, streams, memory, attempts and tables are bounded, for every
+//     address and in all, by the constants of limits.go;
+//   - trying again is driven by events, with a bounded backoff behind them.
+//
+// Lock order: Node.order (one of a ref) before Node.mu. Handler methods are never
+// called with mu held.
+package node

@@ -1,0 +1,377 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/protocol"
+
+	"github.com/kuvert-im/kuvert/p2p/deliver"
+	"github.com/kuvert-im/kuvert/p2p/hello"
+	"github.com/kuvert-im/kuvert/p2p/status"
+	"github.com/kuvert-im/kuvert/p2p/wire"
+)
+
+// A link is one machine that is connected, by one connection or several: two
+// machines that dial each other at once have two.
+type link struct {
+	id     peer.ID
+	key    HostKey
+	from   netip.Addr // of the first connection
+	since  time.Time
+	sender *deliver.Sender
+	heard  atomic.Int64 // when the last sign of life came, unix ns
+	ping   atomic.Int64 // when the last ping began, unix ns
+
+	// Guarded by Node.mu.
+	conns int
+	refs  []string      // who was recognised, the latest last
+	greet chan struct{} // our hello under way; closed at its end
+	held  int           // pairings and probes that need no recognition
+}
+
+func (l *link) alive() { l.heard.Store(time.Now().UnixNano()) }
+
+// errGone says that a connection ended meanwhile.
+var errGone = errors.New("node: connection ended")
+
+func (n *Node) connected(c network.Conn) {
+	key, ok := keyOf(c.RemotePeer())
+	if !ok {
+		_ = c.Close()
+		return
+	}
+	n.mu.Lock()
+	l := n.links[c.RemotePeer()]
+	if l == nil {
+		l = &link{id: c.RemotePeer(), key: key, from: wire.AddrOf(c.RemoteMultiaddr()), since: time.Now()}
+		l.sender = deliver.NewSender(func(ctx context.Context) (network.Stream, error) {
+			return n.open(ctx, l.id, deliver.ID)
+		})
+		l.alive()
+		n.links[l.id] = l
+	}
+	l.conns++
+	victim := n.crowdedLocked(l)
+	n.mu.Unlock()
+	if victim != nil {
+		n.log.Info("too many connections without recognition, closing the oldest")
+		go n.closePeer(victim.id) // swarm must not be called from its own notification
+	}
+}
+
+// crowdedLocked returns which unrecognised link must go for a new one, if any:
+// the oldest of the same address if that holds too many, else the oldest of all.
+func (n *Node) crowdedLocked(fresh *link) *link {
+	var all, same int
+	var oldest, oldestSame *link
+	for _, l := range n.links {
+		if len(l.refs) > 0 || l.held > 0 || l.greet != nil {
+			continue
+		}
+		all++
+		oldest = older(oldest, l)
+		if l.from == fresh.from {
+			same++
+			oldestSame = older(oldestSame, l)
+		}
+	}
+	switch {
+	case same > n.cfg.Limits.UnknownConnsPerAddr:
+		return oldestSame
+	case all > n.cfg.Limits.UnknownConns:
+		return oldest
+	}
+	return nil
+}
+
+func older(a, b *link) *link {
+	if a == nil || b.since.Before(a.since) {
+		return b
+	}
+	return a
+}
+
+func (n *Node) disconnected(c network.Conn) {
+	n.mu.Lock()
+	l := n.links[c.RemotePeer()]
+	if l == nil {
+		n.mu.Unlock()
+		return
+	}
+	if l.conns--; l.conns > 0 {
+		n.mu.Unlock()
+		return
+	}
+	delete(n.links, l.id)
+	refs := slices.Clone(l.refs)
+	for _, ref := range refs {
+		n.unlinkLocked(ref, l)
+	}
+	n.mu.Unlock()
+	n.spawn(func(context.Context) {
+		l.sender.Close()
+		for _, ref := range refs {
+			n.lost(ref)
+			n.retrySoon(ref, l.id)
+		}
+	})
+}
+
+func (n *Node) unlinkLocked(ref string, l *link) {
+	delete(n.byRef[ref], l.id)
+	if len(n.byRef[ref]) == 0 {
+		delete(n.byRef, ref)
+	}
+	l.refs = slices.DeleteFunc(l.refs, func(r string) bool { return r == ref })
+}
+
+// lost tells the handler that nobody of a ref is connected any more.
+func (n *Node) lost(ref string) {
+	o := n.orderOf(ref)
+	o.Lock()
+	defer o.Unlock()
+	n.mu.Lock()
+	gone := len(n.byRef[ref]) == 0 && n.told[ref]
+	delete(n.told, ref)
+	if !gone && len(n.byRef[ref]) > 0 {
+		n.told[ref] = true
+	}
+	n.mu.Unlock()
+	if gone {
+		n.h.Lost(ref)
+	}
+}
+
+// recognise tells the handler whom a link is with, then lets frames pass under
+// that name.
+func (n *Node) recognise(ctx context.Context, l *link, ref string) error {
+	o := n.orderOf(ref)
+	o.Lock()
+	defer o.Unlock()
+	addrs := n.reachedAt(ctx, l)
+	ctx, cancel := context.WithTimeout(ctx, callPatience)
+	defer cancel()
+	n.h.Recognised(ctx, ref, l.key, addrs)
+	n.mu.Lock()
+	alive := l.conns > 0
+	if alive {
+		n.bindLocked(l, ref)
+	}
+	tell := !alive && !n.told[ref]
+	n.mu.Unlock()
+	switch {
+	case tell:
+		n.h.Lost(ref)
+		return errGone
+	case !alive:
+		return errGone
+	}
+	return nil
+}
+
+// bindLocked makes ref the current name of a link.
+func (n *Node) bindLocked(l *link, ref string) {
+	l.refs = append(slices.DeleteFunc(l.refs, func(r string) bool { return r == ref }), ref)
+	if n.byRef[ref] == nil {
+		n.byRef[ref] = make(map[peer.ID]*link)
+	}
+	n.byRef[ref][l.id] = l
+	n.told[ref] = true
+	if t := n.targets[ref]; t != nil {
+		t.wait, t.next = 0, time.Time{}
+	}
+}
+
+// linkTo returns the link with a connected ref, the latest heard if there are
+// several, or nil.
+func (n *Node) linkTo(ref string) *link {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var best *link
+	for _, l := range n.byRef[ref] {
+		if best == nil || l.heard.Load() > best.heard.Load() {
+			best = l
+		}
+	}
+	return best
+}
+
+// refOf returns whom a link is with, "" for a stranger. It waits for the end of
+// our own hello: the other side may have recognised us already and send.
+func (n *Node) refOf(ctx context.Context, l *link) string {
+	for {
+		n.mu.Lock()
+		greet := l.greet
+		ref := ""
+		if len(l.refs) > 0 {
+			ref = l.refs[len(l.refs)-1]
+		}
+		n.mu.Unlock()
+		if ref != "" || greet == nil {
+			return ref
+		}
+		select {
+		case <-greet:
+		case <-ctx.Done():
+			return ""
+		}
+	}
+}
+
+// known tells whether a link was recognised.
+func (n *Node) known(l *link) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(l.refs) > 0
+}
+
+// is tells whether a link was recognised as ref.
+func (n *Node) is(l *link, ref string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Contains(l.refs, ref)
+}
+
+// hold keeps a link without recognition until release is called.
+func (n *Node) hold(l *link) (release func()) {
+	n.mu.Lock()
+	l.held++
+	n.mu.Unlock()
+	return func() {
+		n.mu.Lock()
+		l.held--
+		n.mu.Unlock()
+	}
+}
+
+// salute runs our hello on a link, expecting a certain ref or, with "", any, and
+// then exchanges the status. It returns who was met.
+func (n *Node) salute(ctx context.Context, l *link, expect string) (string, error) {
+	done, err := n.turnToGreet(ctx, l)
+	if err != nil {
+		return "", err
+	}
+	if expect != "" && n.is(l, expect) { // it was quicker
+		done()
+		return expect, nil
+	}
+	ref, err := n.greetOnce(ctx, l, expect)
+	done()
+	if err != nil {
+		return "", err
+	}
+	n.exchange(ctx, l, ref)
+	return ref, nil
+}
+
+// turnToGreet waits until no other hello of ours runs on the link.
+func (n *Node) turnToGreet(ctx context.Context, l *link) (done func(), err error) {
+	for {
+		n.mu.Lock()
+		other := l.greet
+		if other == nil {
+			mine := make(chan struct{})
+			l.greet = mine
+			n.mu.Unlock()
+			return func() {
+				n.mu.Lock()
+				l.greet = nil
+				n.mu.Unlock()
+				close(mine)
+			}, nil
+		}
+		n.mu.Unlock()
+		select {
+		case <-other:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+func (n *Node) greetOnce(ctx context.Context, l *link, expect string) (string, error) {
+	keys, err := n.helloKeys(ctx)
+	if err != nil {
+		return "", err
+	}
+	s, err := n.open(ctx, l.id, hello.ID)
+	if err != nil {
+		return "", err
+	}
+	ref, err := hello.Dial(ctx, s, keys, expect)
+	wire.Close(s, err)
+	if err != nil {
+		return "", err
+	}
+	l.alive()
+	return ref, n.recognise(ctx, l, ref)
+}
+
+func (n *Node) helloKeys(ctx context.Context) (hello.Keys, error) {
+	ctx, cancel := context.WithTimeout(ctx, callPatience)
+	defer cancel()
+	keys, err := n.h.HelloKeys(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("node: hello keys: %w", err)
+	}
+	return keys, nil
+}
+
+// exchange exchanges the status with a link under a ref. A failure is no reason
+// to give the connection up: the next one tells it again.
+func (n *Node) exchange(ctx context.Context, l *link, ref string) {
+	if err := n.exchangeOnce(ctx, l, ref); err != nil && ctx.Err() == nil {
+		n.log.Debug("status was not exchanged", "error", err)
+	}
+}
+
+func (n *Node) exchangeOnce(ctx context.Context, l *link, ref string) error {
+	ctx, cancel := context.WithTimeout(ctx, status.Patience)
+	defer cancel()
+	own, err := n.h.Status(ctx, ref)
+	if err != nil {
+		return fmt.Errorf("node: own status: %w", err)
+	}
+	s, err := n.open(ctx, l.id, status.ID)
+	if err != nil {
+		return err
+	}
+	theirs, err := status.Exchange(ctx, s, own)
+	wire.Close(s, err)
+	if err != nil {
+		return err
+	}
+	l.alive()
+	return n.onStatus(ctx, ref, theirs)
+}
+
+func (n *Node) onStatus(ctx context.Context, ref string, theirs []byte) error {
+	if len(theirs) == 0 {
+		return nil
+	}
+	if err := n.h.OnStatus(ctx, ref, theirs); err != nil {
+		return fmt.Errorf("node: status: %w", err)
+	}
+	return nil
+}
+
+// open opens a stream to a connected machine; it never dials.
+func (n *Node) open(ctx context.Context, id peer.ID, proto protocol.ID) (network.Stream, error) {
+	ctx, cancel := context.WithTimeout(network.WithNoDial(ctx, "connected only"), wire.Patience)
+	defer cancel()
+	s, err := n.host.NewStream(ctx, id, proto)
+	if err != nil {
+		return nil, fmt.Errorf("node: open %s: %w", proto, err)
+	}
+	return s, nil
+}
+
+func (n *Node) closePeer(id peer.ID) { _ = n.host.Network().ClosePeer(id) }
