@@ -56,5 +56,5 @@ func (t *Tx) SetDraft(id chat.ConversationID, text string) error {
 		return t.do("DELETE FROM draft WHERE conversation = ?", c.num)
 	}
 	return t.do(`INSERT INTO draft (conversation, text) VALUES (?, ?)
-		ON CONFLICT (conversation) DO UPDATE SET text = excluded.text`, c.num, text)
+		ON CONFLICT (conversation) DO UPDATE SET text = excluded.text WHERE text <> excluded.text`, c.num, text)
 }

@@ -38,7 +38,6 @@ var sentinels = map[int]error{
 	sqlite3.SQLITE_LOCKED:   chat.ErrProfileBusy,
 	sqlite3.SQLITE_READONLY: ErrReadOnly,
 	sqlite3.SQLITE_PERM:     ErrReadOnly,
-	sqlite3.SQLITE_CANTOPEN: ErrReadOnly,
 	sqlite3.SQLITE_IOERR:    ErrIO,
 }
 

@@ -273,8 +273,17 @@ func (t *Tx) MarkRead(id chat.ConversationID, seq uint64) ([]chat.MessageID, err
 			return nil, err
 		}
 	}
-	// The mark never lies beyond the newest message: what comes next is new.
-	return read, t.do(`UPDATE conversation SET unread = unread - ?1, read_seq = max(read_seq, min(?2,
-			coalesce((SELECT max(seq) FROM message WHERE conversation = ?3), 0))) WHERE num = ?3`,
-		len(read), upTo, c.num)
+	return read, t.moveMark(c.num, upTo, len(read))
+}
+
+// moveMark raises the read mark, though never beyond the newest message: what
+// comes next is new. It writes nothing if nothing changes, since screens call
+// MarkRead all the time.
+func (t *Tx) moveMark(conversation, upTo int64, read int) error {
+	newest, err := t.c.int("SELECT coalesce(max(seq), 0) FROM message WHERE conversation = ?", conversation)
+	if err != nil {
+		return err
+	}
+	return t.do(`UPDATE conversation SET unread = unread - ?1, read_seq = max(read_seq, ?2)
+		WHERE num = ?3 AND (?1 > 0 OR read_seq < ?2)`, read, min(upTo, newest), conversation)
 }

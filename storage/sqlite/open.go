@@ -18,8 +18,8 @@ const (
 	// a script may read at the same time.
 	readers = 3
 	// checkLimit in bytes is the size up to which Open checks the whole database.
-	// Beyond it Open checks the head and the schema only, and after a crash; the
-	// rest is left to Check, so that a large profile still opens at once.
+	// Beyond it Open sees to the head, the schema and the length alone and leaves
+	// the rest to Check, so that a large profile opens at once too.
 	checkLimit = 32 << 20
 )
 
@@ -159,17 +159,41 @@ func quickCheck(c *conn) error {
 	return nil
 }
 
-// explain finds out whether a database cannot be opened because its folder cannot
-// be written, which SQLite does not tell.
+// explain finds out why the operating system does not let the database be opened,
+// which SQLite does not tell. Nothing of ours has the file open at this point:
+// closing it would drop SQLite's locks.
 func explain(cfg Config, err error) error {
-	if !errors.Is(err, ErrReadOnly) {
+	perr := probeFile(cfg.Path)
+	if perr == nil {
+		perr = probeDir(filepath.Dir(cfg.Path))
+	}
+	switch {
+	case perr == nil:
+		return err
+	case errors.Is(perr, fs.ErrPermission) || isReadOnly(perr):
+		return fmt.Errorf("%w: %w (%w)", ErrReadOnly, perr, err)
+	default:
+		return fmt.Errorf("sqlite: %w (%w)", perr, err)
+	}
+}
+
+func probeFile(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0) //nolint:gosec // the profile's own database
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
-	f, perr := os.CreateTemp(filepath.Dir(cfg.Path), ".kuvert-probe-*")
-	if perr != nil {
-		return fmt.Errorf("%w (%w)", err, perr)
+	return f.Close()
+}
+
+func probeDir(dir string) error {
+	f, err := os.CreateTemp(dir, ".kuvert-probe-*")
+	if err != nil {
+		return err
 	}
-	return errors.Join(err, f.Close(), os.Remove(f.Name()))
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 // syncDir makes a new name in a folder durable.

@@ -11,3 +11,6 @@ import (
 func canNotSync(err error) bool {
 	return errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP)
 }
+
+// isReadOnly reports whether the file system is mounted read-only.
+func isReadOnly(err error) bool { return errors.Is(err, syscall.EROFS) }
