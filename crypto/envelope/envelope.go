@@ -67,7 +67,7 @@ func Seal(r age.Recipient, payload []byte) ([]byte, error) {
 		return nil, fmt.Errorf("%w: payload of %d bytes", ErrTooLarge, len(payload))
 	}
 	var out bytes.Buffer
-	out.Grow(padme(len(payload) + MaxHeader/4))
+	out.Grow(padme(max(MinSize, len(payload)+usualHeader)))
 	w, err := age.Encrypt(&out, r)
 	if err != nil {
 		return nil, fmt.Errorf("envelope: seal: %w", err)
@@ -136,6 +136,8 @@ func Check(stanza string, blob []byte) error {
 func InnerHash(blob []byte) [32]byte { return canon.Hash("envelope", blob) }
 
 const (
+	usualHeader = 300 // bytes of a ratchet header without a KEM part, about
+
 	lengthSize = 4        // in front of the payload
 	chunkSize  = 64 << 10 // of age's payload, in bytes of plaintext
 	chunkTag   = 16       // more in each chunk's ciphertext

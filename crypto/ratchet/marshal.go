@@ -23,7 +23,7 @@ const (
 
 	// MaxStateSize bounds Marshal's result in bytes: every skipped key on a
 	// chain of its own, and both KEM parts.
-	MaxStateSize = 2 + 6*32 + 12 + 72 + ctSize + 64 + ekSize + 36 + 2 + chainSize + MaxSkipTotal*(skippedSize+chainSize)
+	MaxStateSize = 2 + 6*32 + 12 + 72 + ctSize + 64 + ekSize + 2 + 36 + chainSize + MaxSkipTotal*(skippedSize+chainSize)
 )
 
 // Marshal returns the state as bytes for storage. They hold secret keys.
@@ -56,7 +56,14 @@ func (s *State) Marshal() ([]byte, error) {
 
 // size is at least the length of the stored form.
 func (s *State) size() int {
-	return 512 + ctSize + ekSize + len(s.old)*chainSize + s.SkippedCount()*skippedSize
+	n := 2 + 6*32 + 12 + 72 + 2 + 36 + chainSize
+	if s.send != nil {
+		n += len(s.send.ct)
+	}
+	if s.offer != nil {
+		n += len(s.offer.seed) + len(s.offer.ek)
+	}
+	return n + len(s.old)*chainSize + s.SkippedCount()*skippedSize
 }
 
 func (s *State) flags() (f byte) {

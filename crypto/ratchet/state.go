@@ -50,12 +50,16 @@ type kemOffer struct {
 	ek   [ekSize]byte
 }
 
-// keyPair is an X25519 key pair as bytes; making the library's own kind costs a
-// scalar multiplication and is left to the ratchet step that needs it.
-type keyPair struct{ priv, pub key }
+// keyPair is an X25519 key pair as bytes. Making the library's own kind costs a
+// scalar multiplication and is left to the ratchet step that needs it; lib is
+// that kind where it is at hand, else nil.
+type keyPair struct {
+	priv, pub key
+	lib       *ecdh.PrivateKey
+}
 
 func newKeyPair(k *ecdh.PrivateKey) keyPair {
-	return keyPair{key(k.Bytes()), key(k.PublicKey().Bytes())}
+	return keyPair{key(k.Bytes()), key(k.PublicKey().Bytes()), k}
 }
 
 // drawKeyPair makes a key pair from 32 bytes of rand. (crypto/ecdh ignores the
@@ -72,11 +76,24 @@ func drawKeyPair(rand io.Reader) (keyPair, error) {
 	return newKeyPair(k), nil
 }
 
+// library returns the pair as the library's own kind. A stored pair whose halves
+// do not belong together is refused.
+func (p *keyPair) library() (*ecdh.PrivateKey, error) {
+	if p.lib != nil {
+		return p.lib, nil
+	}
+	k, err := ecdh.X25519().NewPrivateKey(p.priv[:])
+	if err != nil || key(k.PublicKey().Bytes()) != p.pub {
+		return nil, fmt.Errorf("%w: ratchet key", ErrBadState)
+	}
+	return k, nil
+}
+
 // exchange is X25519; an all-zero result is an error.
 func (p *keyPair) exchange(peer *key) ([]byte, error) {
-	k, err := ecdh.X25519().NewPrivateKey(p.priv[:])
+	k, err := p.library()
 	if err != nil {
-		return nil, fmt.Errorf("ratchet: read ratchet key: %w", err)
+		return nil, err
 	}
 	pub, err := ecdh.X25519().NewPublicKey(peer[:])
 	if err != nil {

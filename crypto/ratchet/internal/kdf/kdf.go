@@ -45,7 +45,13 @@ func Root(rk Key, dh, ss []byte) (next, chain, header Key) {
 
 // Chain makes one chain step: to the next chain key and this message's key.
 func Chain(ck Key) (next, message Key) {
-	return mac(ck, chainNext), mac(ck, chainMessage)
+	h := hmac.New(sha256.New, ck[:])
+	h.Write([]byte{chainMessage})
+	h.Sum(message[:0])
+	h.Reset() // keeps the key
+	h.Write([]byte{chainNext})
+	h.Sum(next[:0])
+	return next, message
 }
 
 // Wrap derives the key that wraps a file key. The salt covers the header's
@@ -54,13 +60,6 @@ func Chain(ck Key) (next, message Key) {
 func Wrap(mk Key, encHeader []byte) Key {
 	salt := sha256.Sum256(encHeader)
 	return Key(expand(mk[:], salt[:], InfoWrap, Size))
-}
-
-func mac(key Key, b byte) (out Key) {
-	h := hmac.New(sha256.New, key[:])
-	h.Write([]byte{b})
-	h.Sum(out[:0])
-	return out
 }
 
 func expand(ikm, salt []byte, info string, n int) []byte {
