@@ -34,9 +34,9 @@ const (
 	// always be on its way.
 	WindowBytes = 1 << 20
 	// memory is what a receiving stream holds besides its frames.
-	memory = 40 << 10
+	memory = 24 << 10
 	// readBuffer and writeBuffer gather small frames into few packets.
-	readBuffer  = 32 << 10
+	readBuffer  = 16 << 10
 	writeBuffer = 64 << 10
 )
 

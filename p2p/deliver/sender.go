@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -24,8 +25,11 @@ type Sender struct {
 
 	turn chan struct{} // holds one token; who has it owns what follows
 	s    network.Stream
-	w    *bufio.Writer
+	w    *bufio.Writer // only while frames are sent
 }
+
+// writers keeps buffers: most connections are quiet most of the time.
+var writers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, writeBuffer) }}
 
 // NewSender returns a Sender that opens its streams with open.
 func NewSender(open func(context.Context) (network.Stream, error)) *Sender {
@@ -67,7 +71,7 @@ func (d *Sender) Close() {
 func (d *Sender) drop() {
 	if d.s != nil {
 		_ = d.s.Reset()
-		d.s, d.w = nil, nil
+		d.s = nil
 	}
 }
 
@@ -83,7 +87,7 @@ func (d *Sender) ready(ctx context.Context) error {
 		_ = s.Reset()
 		return fmt.Errorf("deliver: attach to service: %w", err)
 	}
-	d.s, d.w = s, bufio.NewWriterSize(s, writeBuffer)
+	d.s = s
 	return nil
 }
 
@@ -93,6 +97,13 @@ func (d *Sender) attempt(ctx context.Context, frames [][]byte) ([]byte, error) {
 		return nil, err
 	}
 	s := d.s
+	d.w = writers.Get().(*bufio.Writer)
+	d.w.Reset(s)
+	defer func() {
+		d.w.Reset(nil)
+		writers.Put(d.w)
+		d.w = nil
+	}()
 	stop := context.AfterFunc(ctx, func() { _ = s.Reset() })
 	answers, err := d.exchange(frames)
 	if !stop() && err == nil {

@@ -12,6 +12,6 @@
 //     address and in all, by the constants of limits.go;
 //   - trying again is driven by events, with a bounded backoff behind them.
 //
-// Lock order: Node.order (one of a ref) before Node.mu. Handler methods are never
+// Lock order: Node.order (one of a ref) or Node.nearby before Node.mu. Handler methods are never
 // called with mu held.
 package node

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/peerstore"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
@@ -226,8 +227,10 @@ func (n *Node) try(ctx context.Context, t *target) {
 func (n *Node) tryHost(ctx context.Context, ref string, id peer.ID, addrs []ma.Multiaddr) error {
 	l, err := n.reach(ctx, id, addrs)
 	if err != nil {
+		n.log.Debug("machine was not reached", "error", err)
 		return err
 	}
+	n.letThemGreet(ctx, l)
 	if n.is(l, ref) {
 		return nil
 	}
@@ -238,6 +241,22 @@ func (n *Node) tryHost(ctx context.Context, ref string, id peer.ID, addrs []ma.M
 		n.log.Debug("hello failed", "error", err)
 	}
 	return err
+}
+
+// letThemGreet waits a moment for the hello of a machine that has just dialled us.
+func (n *Node) letThemGreet(ctx context.Context, l *link) {
+	for _, c := range n.host.Network().ConnsToPeer(l.id) {
+		if c.Stat().Direction == network.DirOutbound {
+			return
+		}
+	}
+	t := time.NewTimer(politeness - time.Since(l.since))
+	defer t.Stop()
+	select {
+	case <-l.met:
+	case <-t.C:
+	case <-ctx.Done():
+	}
 }
 
 // dropStranger closes a link that nobody needs.

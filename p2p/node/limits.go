@@ -29,6 +29,9 @@ type Limits struct {
 	UnknownFrames int
 	// Pairings is how many pairings a minute one address may open.
 	Pairings int
+	// Names is how many questions for a visible name, and names told, a minute
+	// are answered of one address.
+	Names int
 	// UnknownConns and UnknownConnsPerAddr are how many connections without
 	// recognition are kept, in all and of one address. Over the limit the oldest
 	// goes: an honest hello takes milliseconds.
@@ -46,7 +49,7 @@ type Limits struct {
 // DefaultLimits are those of a desktop.
 func DefaultLimits() Limits {
 	return Limits{
-		UnknownHellos: 4, UnknownFrames: 10, Pairings: 10,
+		UnknownHellos: 4, UnknownFrames: 10, Pairings: 10, Names: 240,
 		UnknownConns: 128, UnknownConnsPerAddr: 16,
 		ConnsPerAddr: 256, ConnRate: 16, ConnBurst: 128,
 		Grace: 30 * time.Second,
@@ -70,6 +73,8 @@ const (
 	maxProbeRate = 120
 	// maxSightings bounds the table of machines seen nearby.
 	maxSightings = 1024
+	// maxVisible bounds how many visible machines are known.
+	maxVisible = 256
 	// maxPairings is how many pairings are open at once.
 	maxPairings = 4
 

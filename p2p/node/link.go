@@ -32,6 +32,7 @@ type link struct {
 
 	// Guarded by Node.mu.
 	conns int
+	met   chan struct{} // closed at the first recognition
 	refs  []string      // who was recognised, the latest last
 	greet chan struct{} // our hello under way; closed at its end
 	held  int           // pairings and probes that need no recognition
@@ -51,7 +52,7 @@ func (n *Node) connected(c network.Conn) {
 	n.mu.Lock()
 	l := n.links[c.RemotePeer()]
 	if l == nil {
-		l = &link{id: c.RemotePeer(), key: key, from: wire.AddrOf(c.RemoteMultiaddr()), since: time.Now()}
+		l = &link{id: c.RemotePeer(), key: key, from: wire.AddrOf(c.RemoteMultiaddr()), since: time.Now(), met: make(chan struct{})}
 		l.sender = deliver.NewSender(func(ctx context.Context) (network.Stream, error) {
 			return n.open(ctx, l.id, deliver.ID)
 		})
@@ -179,6 +180,13 @@ func (n *Node) recognise(ctx context.Context, l *link, ref string) error {
 
 // bindLocked makes ref the current name of a link.
 func (n *Node) bindLocked(l *link, ref string) {
+	if len(l.refs) == 0 {
+		select {
+		case <-l.met:
+		default:
+			close(l.met)
+		}
+	}
 	l.refs = append(slices.DeleteFunc(l.refs, func(r string) bool { return r == ref }), ref)
 	if n.byRef[ref] == nil {
 		n.byRef[ref] = make(map[peer.ID]*link)

@@ -27,11 +27,12 @@ type Node struct {
 	key  HostKey
 	gate *gater
 
-	hellos, frames, pairs *wire.Limiter // of machines that are not recognised
-	wake                  chan struct{} // wakes the follow loop; holds one
+	hellos, frames, pairs, names *wire.Limiter // of one address
+	wake                         chan struct{} // wakes the follow loop; holds one
 
-	// order serialises Recognised and Lost of a ref.
-	order [64]sync.Mutex
+	// order serialises Recognised and Lost of a ref, nearby all of Nearby.
+	order  [64]sync.Mutex
+	nearby sync.Mutex
 
 	// Set by Run before anything is accepted, then never changed.
 	h    Handler
@@ -82,6 +83,7 @@ func New(cfg Config) (*Node, error) {
 		hellos: wire.NewLimiter(cfg.Limits.UnknownHellos, minute),
 		frames: wire.NewLimiter(cfg.Limits.UnknownFrames, minute),
 		pairs:  wire.NewLimiter(cfg.Limits.Pairings, minute),
+		names:  wire.NewLimiter(cfg.Limits.Names, minute),
 		wake:   make(chan struct{}, 1),
 		links:  make(map[peer.ID]*link), byRef: make(map[string]map[peer.ID]*link), told: make(map[string]bool),
 		targets: make(map[string]*target), sights: make(map[peer.ID]*sighting),

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
@@ -116,11 +118,12 @@ func (n *Node) dueProbesLocked(now time.Time) (due []peer.ID, next time.Duration
 // visible.
 func (n *Node) probe(ctx context.Context, id peer.ID) {
 	err := n.lookAt(ctx, id)
+	n.nearby.Lock()
+	defer n.nearby.Unlock()
 	n.mu.Lock()
 	n.probes--
-	s := n.sights[id]
-	var gone bool
-	if s != nil {
+	gone := false
+	if s := n.sights[id]; s != nil {
 		gone = s.looked(err)
 	}
 	n.mu.Unlock()
@@ -228,25 +231,48 @@ func (n *Node) tellName(ctx context.Context, l *link) error {
 
 // toldName takes the visible name of a machine, "" if it hides.
 func (n *Node) toldName(l *link, name string) {
+	if !utf8.ValidString(name) {
+		return
+	}
 	addrs := parseAddrs(n.reachedAt(n.ctx, l))
+	n.nearby.Lock()
+	defer n.nearby.Unlock()
 	n.mu.Lock()
-	s := n.sights[l.id]
-	if s == nil && name != "" {
-		s = n.sightLocked(l.id)
-		s.addrs, s.seen = addrs, time.Now()
-	}
-	changed := s != nil && s.name != name
-	if changed {
-		s.name = name
-		if name != "" && !s.busy {
-			s.next = time.Now().Add(askAgain)
-		}
-	}
+	changed := n.renameLocked(l.id, name, addrs)
 	n.mu.Unlock()
 	if changed {
 		n.h.Nearby(l.key, name)
 		n.poke()
 	}
+}
+
+// renameLocked notes the visible name of a machine and tells whether it changed.
+func (n *Node) renameLocked(id peer.ID, name string, addrs []ma.Multiaddr) bool {
+	s := n.sights[id]
+	if s == nil && name == "" {
+		return false
+	}
+	if s == nil {
+		s = n.sightLocked(id)
+		s.addrs, s.seen = addrs, time.Now()
+	}
+	if s.name == name || (s.name == "" && n.visibleLocked() >= maxVisible) {
+		return false
+	}
+	s.name = name
+	if name != "" && !s.busy {
+		s.next = time.Now().Add(askAgain)
+	}
+	return true
+}
+
+func (n *Node) visibleLocked() (count int) {
+	for _, s := range n.sights {
+		if s.name != "" {
+			count++
+		}
+	}
+	return count
 }
 
 func (n *Node) visibleName() string {
@@ -257,10 +283,8 @@ func (n *Node) visibleName() string {
 
 // Show makes this person's name visible in the network, "" hides it.
 func (n *Node) Show(name string) {
+	name = cut(name)
 	n.mu.Lock()
-	if len(name) > pair.MaxName {
-		name = name[:pair.MaxName]
-	}
 	n.name = name
 	for _, s := range n.sights {
 		if name != s.knows {
@@ -269,6 +293,16 @@ func (n *Node) Show(name string) {
 	}
 	n.mu.Unlock()
 	n.poke()
+}
+
+// cut shortens a name to what the protocol carries, at a character's end.
+func cut(name string) string {
+	name = strings.ToValidUTF8(name, "")
+	for len(name) > pair.MaxName {
+		_, size := utf8.DecodeLastRuneInString(name)
+		name = name[:len(name)-size]
+	}
+	return name
 }
 
 // PairDial opens the pairing protocol with a visible machine.

@@ -123,10 +123,13 @@ func (n *Node) serveBundle(ctx context.Context, l *link, s network.Stream) error
 }
 
 func (n *Node) servePair(ctx context.Context, l *link, s network.Stream) error {
-	if !n.pairs.Allow(l.from) {
-		return ErrBusy
-	}
 	return pair.Server{
+		Allow: func(p pair.Purpose) bool {
+			if p == pair.Pairing {
+				return n.pairs.Allow(l.from)
+			}
+			return n.names.Allow(l.from)
+		},
 		Name: n.visibleName,
 		Told: func(name string) { n.toldName(l, name) },
 		Accept: func(ctx context.Context, p *pair.Stream) error {

@@ -30,7 +30,7 @@ func (n *Node) watchLoop(ctx context.Context) {
 	n.lookAtInterfaces()
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
-	last := time.Now()
+	last, state := time.Now(), n.State()
 	for {
 		select {
 		case <-ctx.Done():
@@ -45,6 +45,10 @@ func (n *Node) watchLoop(ctx context.Context) {
 		last = now
 		n.pingQuiet(now)
 		n.dropIdleStrangers(now)
+		if s := n.State(); s != state {
+			state = s
+			n.h.NetworkChanged()
+		}
 	}
 }
 

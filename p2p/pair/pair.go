@@ -50,6 +50,7 @@ const (
 // Errors a caller decides on.
 var (
 	ErrHidden  = errors.New("pair: not visible")
+	ErrTooMany = errors.New("pair: too many")
 	ErrPurpose = errors.New("pair: unknown purpose")
 )
 
@@ -102,6 +103,8 @@ func begin(s network.Stream, p Purpose, patience time.Duration) error {
 
 // A Server answers incoming streams.
 type Server struct {
+	// Allow tells whether one more stream for a purpose is served.
+	Allow func(Purpose) bool
 	// Name returns the visible name, "" while hidden.
 	Name func() string
 	// Told is given the name that the other side told of itself.
@@ -119,6 +122,9 @@ func (v Server) Serve(ctx context.Context, s network.Stream) error {
 	var p [1]byte
 	if _, err := io.ReadFull(s, p[:]); err != nil {
 		return fmt.Errorf("pair: receive purpose: %w", err)
+	}
+	if !v.Allow(Purpose(p[0])) {
+		return ErrTooMany
 	}
 	switch Purpose(p[0]) {
 	case AskName:
