@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/crypto/chacha20poly1305"
 
-	"github.com/kuvert-im/kuvert/crypto/ratchet/internal/kdf"
+	"github.com/kuvert-im/kuvert/crypto/internal/kdf"
 )
 
 type key = kdf.Key

@@ -10,7 +10,7 @@ import (
 	"filippo.io/age"
 	"golang.org/x/crypto/chacha20poly1305"
 
-	"github.com/kuvert-im/kuvert/crypto/ratchet/internal/kdf"
+	"github.com/kuvert-im/kuvert/crypto/internal/kdf"
 )
 
 const (

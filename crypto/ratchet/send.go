@@ -9,7 +9,7 @@ import (
 
 	"filippo.io/age"
 
-	"github.com/kuvert-im/kuvert/crypto/ratchet/internal/kdf"
+	"github.com/kuvert-im/kuvert/crypto/internal/kdf"
 )
 
 // recipient wraps the file key of one envelope.

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/kuvert-im/kuvert/crypto/ratchet/internal/kdf"
+	"github.com/kuvert-im/kuvert/crypto/internal/kdf"
 )
 
 // lastNumber is never used as a message number, so that the next expected

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/kuvert-im/kuvert/crypto/ratchet/internal/kdf"
+	"github.com/kuvert-im/kuvert/crypto/internal/kdf"
 )
 
 // State is one side of one ratchet session.

@@ -2,7 +2,8 @@
 // so that they can be checked against other implementations one by one.
 //
 // Every function is HKDF or HMAC over SHA-256 as docs/protocol/messages.md
-// writes it down.
+// writes it down. Products use package ratchet; only it and the tests that hold
+// it to other implementations import this one.
 package kdf
 
 import (
@@ -39,7 +40,7 @@ func Root(rk Key, dh, ss []byte) (next, chain, header Key) {
 	if ss != nil {
 		info, ikm = InfoRootKEM, append(append(make([]byte, 0, 2*Size), dh...), ss...)
 	}
-	out := expand(ikm, rk[:], info, 3*Size)
+	out := Derive(ikm, rk[:], info, 3*Size)
 	return Key(out[:Size]), Key(out[Size : 2*Size]), Key(out[2*Size:])
 }
 
@@ -59,10 +60,11 @@ func Chain(ck Key) (next, message Key) {
 // came back, never wraps two file keys under one wrap key.
 func Wrap(mk Key, encHeader []byte) Key {
 	salt := sha256.Sum256(encHeader)
-	return Key(expand(mk[:], salt[:], InfoWrap, Size))
+	return Key(Derive(mk[:], salt[:], InfoWrap, Size))
 }
 
-func expand(ikm, salt []byte, info string, n int) []byte {
+// Derive is HKDF-SHA-256, extract and expand, to n bytes.
+func Derive(ikm, salt []byte, info string, n int) []byte {
 	out, err := hkdf.Key(sha256.New, ikm, salt, info, n)
 	if err != nil {
 		// Only a length over 255 hashes or a FIPS mode that forbids HKDF ends here.
