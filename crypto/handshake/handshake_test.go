@@ -209,7 +209,7 @@ func TestNothingOutsideNamesTheInitiator(t *testing.T) {
 	if !bytes.Equal(one[:fixed], two[:fixed]) {
 		t.Fatal("the beginning differs")
 	}
-	const width = 6 // two files of random bytes share six in a row once in 10^7 runs
+	const width = 12 // two random files share twelve base64 characters once in 10^14 runs
 	seen := map[string]bool{}
 	for n := fixed; n+width <= len(one); n++ {
 		seen[string(one[n:n+width])] = true

@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"regexp"
@@ -100,15 +101,27 @@ func TestSmallOrderIsDangerous(t *testing.T) {
 	}
 }
 
+// lowOrder are X25519 keys whose every result is zero: 0, 1, and the points of
+// order 8 (from Wycheproof).
+func lowOrder(t *testing.T) [][32]byte {
+	t.Helper()
+	out := [][32]byte{{}, {1}}
+	for _, text := range []string{
+		"e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
+		"5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
+	} {
+		raw, err := hex.DecodeString(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, [32]byte(raw))
+	}
+	return out
+}
+
 func TestECDHRefusesZero(t *testing.T) {
 	p := generate(t)
-	for _, low := range [][32]byte{
-		{},
-		{1},
-		// The two points of order 8 (RFC 7748's twist-safe curve; from Wycheproof).
-		[32]byte(mustHex(t, "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800")),
-		[32]byte(mustHex(t, "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157")),
-	} {
+	for _, low := range lowOrder(t) {
 		if _, err := p.ECDH(low); !errors.Is(err, ErrZeroDH) {
 			t.Errorf("%x: %v", low, err)
 		}
@@ -116,14 +129,6 @@ func TestECDHRefusesZero(t *testing.T) {
 			t.Errorf("Kpair with %x: %v", low, err)
 		}
 	}
-}
-
-func mustHex(t *testing.T, s string) (b []byte) {
-	t.Helper()
-	if _, err := fmt.Sscanf(s, "%x", &b); err != nil {
-		t.Fatal(err)
-	}
-	return b
 }
 
 func TestKpair(t *testing.T) {
