@@ -173,7 +173,7 @@ func (r *run) answered(s io.Reader, offered Keys) (string, error) {
 
 // Serve answers a hello. met is called with the name of whom was recognised,
 // before the answer goes out; if it fails, the answer is a stranger's. It
-// returns the name, or ErrUnknown.
+// returns the name, "" if a stranger was answered.
 func Serve(ctx context.Context, s network.Stream, keys Keys, met func(name string) error) (string, error) {
 	if err := wire.Open(s, Service, memory, Patience); err != nil {
 		return "", err
@@ -248,9 +248,6 @@ func (r *run) answer(s io.Writer, name string, keys Keys) error {
 	}
 	if _, err := s.Write(t[:]); err != nil {
 		return fmt.Errorf("hello: send answer: %w", err)
-	}
-	if name == "" {
-		return ErrUnknown
 	}
 	return nil
 }

@@ -57,16 +57,9 @@ func (n *Node) serveHello(ctx context.Context, l *link, s network.Stream) error 
 		return err
 	}
 	l.alive()
-	_, err = hello.Serve(ctx, s, keys, func(ref string) error { return n.recognise(ctx, l, ref) })
-	if err == nil {
-		return nil
-	}
-	if !n.hellos.Allow(l.from) && !n.known(l) {
+	ref, err := hello.Serve(ctx, s, keys, func(ref string) error { return n.recognise(ctx, l, ref) })
+	if ref == "" && !n.hellos.Allow(l.from) && !n.known(l) {
 		n.closeLater(l)
-		return ErrBusy
-	}
-	if errors.Is(err, hello.ErrUnknown) {
-		return nil // answered like anybody
 	}
 	return err
 }
