@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/kuvert-im/kuvert/app/chat"
 )
@@ -63,14 +64,22 @@ func open(ctx context.Context, cfg Config, steps []migration) (*Store, error) {
 	if err != nil {
 		return nil, explain(cfg, err)
 	}
-	if err := migrate(ctx, cfg, writer, version, steps); err != nil {
-		return nil, errors.Join(err, writer.close())
-	}
-	s, err := newStore(ctx, cfg, writer)
+	s, err := prepare(ctx, cfg, writer, version, steps)
 	if err != nil {
-		return nil, errors.Join(err, writer.close())
+		_ = writer.close()
+		return nil, err
 	}
 	return s, nil
+}
+
+func prepare(ctx context.Context, cfg Config, writer *conn, version int, steps []migration) (*Store, error) {
+	if err := writable(writer); err != nil {
+		return nil, err
+	}
+	if err := migrate(ctx, cfg, writer, version, steps); err != nil {
+		return nil, err
+	}
+	return newStore(ctx, cfg, writer)
 }
 
 // inspect looks at the file before anything can change it, and returns the
@@ -88,7 +97,10 @@ func inspect(ctx context.Context, cfg Config, newest int) (version int, err erro
 	if err == nil {
 		err = checkAtOpen(c, cfg)
 	}
-	return version, errors.Join(err, c.close())
+	if cerr := c.close(); err == nil {
+		err = cerr
+	}
+	return version, err
 }
 
 func inspectFiles(cfg Config) (exists bool, err error) {
@@ -137,26 +149,59 @@ func inspectSchema(c *conn, newest int) (version int, err error) {
 	return int(v), nil
 }
 
-// checkAtOpen checks a database that is small enough to be checked at every
-// start.
+// checkAtOpen checks a database as far as that is quick.
 func checkAtOpen(c *conn, cfg Config) error {
-	if fi, err := os.Stat(cfg.Path); err == nil && fi.Size() > checkLimit {
-		return nil
+	fi, err := os.Stat(cfg.Path)
+	if err != nil {
+		return fmt.Errorf("sqlite: database: %w", err)
 	}
-	return quickCheck(c)
+	if err := checkLength(c, cfg, fi.Size()); err != nil || fi.Size() > checkLimit {
+		return err
+	}
+	return check(c, "PRAGMA quick_check(1)")
 }
 
-// quickCheck fails with chat.ErrCorrupt if the database's structure is damaged.
-// It sees no flipped bit within a text: that takes the encrypting VFS.
-func quickCheck(c *conn) error {
+// checkLength finds a last page that is cut, which SQLite would read as zeros.
+// While there is a WAL, it may still hold that page whole.
+func checkLength(c *conn, cfg Config, size int64) error {
+	if wal, err := os.Stat(cfg.Path + "-wal"); cfg.VFS != "" || err == nil && wal.Size() > 0 {
+		return nil
+	}
+	page, err := c.int("PRAGMA page_size")
+	if err == nil && size%page != 0 {
+		err = fmt.Errorf("sqlite: last page is cut: %w", chat.ErrCorrupt)
+	}
+	return err
+}
+
+// check fails with chat.ErrCorrupt if the database is damaged. It sees no flipped
+// bit within a text: that takes the encrypting VFS.
+func check(c *conn, pragma string) error {
 	var found string
-	if _, err := c.one(func(r *row) { found = r.text() }, "PRAGMA quick_check(1)"); err != nil {
+	if _, err := c.one(func(r *row) { found = r.text() }, pragma); err != nil {
 		return err
 	}
 	if found != "ok" {
-		return fmt.Errorf("sqlite: quick check: %s: %w", found, chat.ErrCorrupt)
+		found = strings.ReplaceAll(found, "\n", " ")
+		return fmt.Errorf("sqlite: check found %q: %w", found, chat.ErrCorrupt)
 	}
 	return nil
+}
+
+// writable fails with ErrReadOnly if SQLite could open the database for reading
+// only, which it does without a word.
+func writable(c *conn) error {
+	d, ok := c.dc.(interface {
+		IsReadOnly(schema string) (bool, error)
+	})
+	if !ok {
+		return errors.New("sqlite: driver does not tell whether it can write")
+	}
+	ro, err := d.IsReadOnly("main")
+	if err == nil && ro {
+		err = fmt.Errorf("sqlite: database: %w", ErrReadOnly)
+	}
+	return err
 }
 
 // explain finds out why the operating system does not let the database be opened,

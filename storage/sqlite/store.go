@@ -66,9 +66,11 @@ func (s *Store) View(ctx context.Context, fn func(*ReadTx) error) error {
 	})
 }
 
-// Check reads the whole database and returns chat.ErrCorrupt if its structure is
-// damaged. It takes a second for some hundred megabytes.
-func (s *Store) Check(ctx context.Context) error { return s.read(ctx, quickCheck) }
+// Check reads the whole database, tables against indexes too, and returns
+// chat.ErrCorrupt if it is damaged. It takes some seconds for 100 MB.
+func (s *Store) Check(ctx context.Context) error {
+	return s.read(ctx, func(c *conn) error { return check(c, "PRAGMA integrity_check(1)") })
+}
 
 func (s *Store) read(ctx context.Context, fn func(*conn) error) (err error) {
 	if err := s.enter(); err != nil {

@@ -1,0 +1,225 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kuvert-im/kuvert/app/chat"
+)
+
+// futureSchema is the schema as a later version might have it: each step rewrites
+// what the one before left.
+var futureSchema = append(slices.Clone(schema),
+	migration{"0002", `CREATE TABLE upper (key TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) STRICT;
+		INSERT INTO upper SELECT key, upper(value) FROM setting;`},
+	migration{"0003", `ALTER TABLE upper ADD COLUMN size INTEGER NOT NULL DEFAULT 0;
+		UPDATE upper SET size = length(value);
+		DELETE FROM setting;`},
+	migration{"0004", `CREATE INDEX upper_size ON upper (size, value); INSERT INTO setting SELECT key, value FROM upper;
+		DROP TABLE upper;`},
+)
+
+const migrateRows = 3000
+
+func rowValue(i int) string { return fmt.Sprintf("wert %d %s", i, strings.Repeat("x", i%50)) }
+
+// makeOld makes a database of version 1.
+func makeOld(t testing.TB, path string) {
+	t.Helper()
+	s := openTest(t, path)
+	put(t, s, func(tx *Tx) error {
+		for i := range migrateRows {
+			if err := tx.PutSetting(fmt.Sprint(i), rowValue(i)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func openSteps(t testing.TB, path string, steps []migration) (*Store, error) {
+	return open(context.Background(), Config{Path: path}, steps)
+}
+
+func migrateChild(path string) error {
+	s, err := open(context.Background(), Config{Path: path}, futureSchema)
+	if err != nil {
+		return err
+	}
+	return s.Close()
+}
+
+// versionOf checks that a database is whole at some version, and returns it.
+func versionOf(t testing.TB, path string) int {
+	t.Helper()
+	c, err := connect(t.Context(), Config{Path: path}.dsn(accessInspect))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.close() }()
+	version, err := inspectSchema(c, len(futureSchema))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := check(c, "PRAGMA integrity_check(1)"); err != nil {
+		t.Fatal(err)
+	}
+	table, change := "setting", func(s string) string { return s }
+	switch version {
+	case 2, 3:
+		table, change = "upper", strings.ToUpper
+	case 4:
+		change = strings.ToUpper
+	}
+	values := make(map[string]string)
+	err = c.rows(func(r *row) error { k := r.text(); values[k] = r.text(); return nil }, "SELECT key, value FROM "+table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range migrateRows {
+		if v := values[fmt.Sprint(i)]; v != change(rowValue(i)) {
+			t.Fatalf("version %d: row %d is %q", version, i, v)
+		}
+	}
+	return version
+}
+
+func TestMigrationsRunAndLeaveACopy(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "kuvert.db")
+	makeOld(t, path)
+	s, err := openSteps(t, path, futureSchema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if v := versionOf(t, path); v != len(futureSchema) {
+		t.Error("version", v)
+	}
+	if v := versionOf(t, copyName(path, 1)); v != 1 {
+		t.Error("copy's version", v)
+	}
+	// This version, which knows the first schema only, refuses it.
+	before := readFile(t, path)
+	if _, err := Open(t.Context(), Config{Path: path}); !errors.Is(err, chat.ErrNewerSchema) {
+		t.Error(err)
+	}
+	if !slices.Equal(before, readFile(t, path)) {
+		t.Error("a newer database was changed")
+	}
+}
+
+func TestCopiesAreRemovedInTime(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "odd [name]*.db")
+	makeOld(t, path)
+	young, old := copyName(path, 7), copyName(path, 8)
+	for name, age := range map[string]time.Duration{young: copyLife / 2, old: 2 * copyLife} {
+		if err := os.WriteFile(name, []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		at := time.Now().Add(-age)
+		if err := os.Chtimes(name, at, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	openTest(t, path)
+	if _, err := os.Stat(young); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(old); !errors.Is(err, os.ErrNotExist) {
+		t.Error("the old copy is still there", err)
+	}
+}
+
+func TestFailedMigrationChangesNothing(t *testing.T) {
+	for name, bad := range map[string]string{
+		"wrong SQL":    "DELETE FROM setting; INSERT INTO nowhere VALUES (1);",
+		"lost parents": "INSERT INTO draft VALUES (77, 'x'); DELETE FROM setting;",
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "kuvert.db")
+			makeOld(t, path)
+			steps := append(slices.Clone(schema), migration{"bad", bad})
+			if _, err := openSteps(t, path, steps); err == nil {
+				t.Error("no error")
+			}
+			if v := versionOf(t, path); v != 1 {
+				t.Error("version", v)
+			}
+			openTest(t, path)
+		})
+	}
+}
+
+// TestKilledMigrationLeavesOldOrNew kills a migrating process at any moment.
+func TestKilledMigrationLeavesOldOrNew(t *testing.T) {
+	dir := t.TempDir()
+	origin := filepath.Join(dir, "origin.db")
+	makeOld(t, origin)
+	started := time.Now()
+	whole := filepath.Join(dir, "whole.db")
+	copyFile(t, origin, whole)
+	killAfter(t, child(t.Context(), "migrate", whole), time.Hour)
+	takes := time.Since(started)
+
+	rounds := 30
+	if testing.Short() {
+		rounds = 3
+	}
+	found := make(map[int]int)
+	for i := range rounds {
+		path := filepath.Join(dir, fmt.Sprint(i, ".db"))
+		copyFile(t, origin, path)
+		killAfter(t, child(t.Context(), "migrate", path), rand.N(takes))
+		found[versionOf(t, path)]++
+		if name := copyName(path, 1); exists(name) {
+			if v := versionOf(t, name); v != 1 {
+				t.Error("copy's version", v)
+			}
+		}
+		s, err := openSteps(t, path, futureSchema)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if v := versionOf(t, path); v != len(futureSchema) {
+			t.Error("version", v)
+		}
+	}
+	t.Logf("versions found after a kill within %v: %v", takes, found)
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+func readFile(t testing.TB, path string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func copyFile(t testing.TB, from, to string) {
+	t.Helper()
+	if err := os.WriteFile(to, readFile(t, from), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
