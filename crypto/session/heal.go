@@ -75,7 +75,7 @@ func (p *Peer) OnAnswer(env Env, sealed Sealed, answer byte) (unseal bool) {
 	}
 	if s.unanswered() {
 		p.leave(milli(env.Now))
-		p.want, p.refetch = true, true
+		p.want, p.refetch, p.unseal = true, true, true
 		return true
 	}
 	if answer == answerRefused {
@@ -108,9 +108,13 @@ type Effects struct {
 // Maintain drops what is too old and starts a handshake if one is called for.
 // Call it after everything that may have changed the Peer, and once in a while.
 func (p *Peer) Maintain(env Env) (Effects, error) {
-	e := Effects{Unseal: p.sync(env)}
+	e := Effects{Unseal: p.sync(env) || p.unseal}
+	p.unseal = false
 	if err := p.prune(env.Now); err != nil {
 		return e, err
+	}
+	if Expired(p.lastAck.At, env.Now) {
+		p.lastAck = Sealed{}
 	}
 	p.want = p.want || p.hopeless(env)
 	if !p.want {

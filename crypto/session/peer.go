@@ -40,6 +40,7 @@ type Peer struct {
 	want       bool        // a handshake is called for
 	refetch    bool        // but the bundle held was of no use: fetch it first
 	renews     bool        // the next one takes the place of an earlier session
+	unseal     bool        // Maintain has to say that the active session ended
 
 	// Acknowledgements.
 	due     bool // something is to be acknowledged

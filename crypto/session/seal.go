@@ -113,7 +113,10 @@ func (s *sent) roomForAck(l *limits) bool { return s.unopened() <= l.ackWindow }
 // to be sealed anew instead.
 func (p *Peer) Frame(env Env, sealed Sealed) ([]byte, error) {
 	s := p.current()
-	if s == nil || s.sid() != sealed.Session || s.own != env.Self.inst || len(sealed.Inner) == 0 || Expired(sealed.At, env.Now) {
+	if s == nil || s.sid() != sealed.Session || s.own != env.Self.inst || len(sealed.Inner) == 0 {
+		return nil, ErrStale
+	}
+	if sealed.Number != p.lastAck.Number && Expired(sealed.At, env.Now) {
 		return nil, ErrStale
 	}
 	h, err := s.flight()

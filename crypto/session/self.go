@@ -84,6 +84,14 @@ func (s *Self) Inst() identity.Inst { return s.inst }
 // Bundle returns the signed bundle that is published now.
 func (s *Self) Bundle() []byte { return slices.Clone(s.current().bundle) }
 
+// Clone returns an independent copy.
+func (s *Self) Clone() *Self {
+	c := *s
+	c.own = slices.Clone(s.own)
+	c.prekeys = slices.Clone(s.prekeys) // a prekey never changes
+	return &c
+}
+
 // LogValue keeps keys and identity out of logs.
 func (*Self) LogValue() slog.Value { return slog.StringValue("[own keys]") }
 
