@@ -61,6 +61,8 @@ var refusals = []struct {
 	{"deep nesting", strings.Repeat("81", 1000) + "00", false},
 	{"extension not canonical", "a4" + "0101" + "024401020304" + "034105" + "20a1091801", false},
 	{"extension with key twice", "a4" + "0101" + "024401020304" + "034105" + "20a209010901", false},
+	{"key twice inside an extension", "a4" + "0101" + "024401020304" + "034105" + "20a109a201010102", false},
+	{"keys unsorted inside an extension", "a4" + "0101" + "024401020304" + "034105" + "20a109a202010101", false},
 	{"two-byte simple value", "a3" + "0101" + "024401020304" + "03f814", false},
 	{"undefined", "a3" + "0101" + "024401020304" + "03f7", false},
 	{"reserved additional info 28", "1c", false},
@@ -97,10 +99,19 @@ func TestLimits(t *testing.T) {
 	if err := UnmarshalMax(raw, &out, len(raw)-1); !errors.Is(err, ErrMalformed) {
 		t.Fatalf("over the limit: %v", err)
 	}
+	if err := check(nested(MaxDepth)); err != nil {
+		t.Fatalf("as deep as may be: %v", err)
+	}
+	if err := check(nested(MaxDepth + 1)); !errors.Is(err, ErrMalformed) {
+		t.Fatalf("too deep: %v", err)
+	}
 	if err := Unmarshal(make([]byte, MaxSize+1), &out); !errors.Is(err, ErrMalformed) {
 		t.Fatalf("over MaxSize: %v", err)
 	}
 }
+
+// nested returns a list in a list, so many deep.
+func nested(depth int) []byte { return append(bytes.Repeat([]byte{0x81}, depth-1), 0) }
 
 // TestExtensionSurvives: what an older app does not know is written out again.
 func TestExtensionSurvives(t *testing.T) {

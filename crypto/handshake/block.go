@@ -85,7 +85,7 @@ func encryptOuter(to prekey.PublicPair, plain []byte) ([]byte, error) {
 // decryptOuter reads an age file to its verified end. Whatever is wrong with it
 // is [ErrCannotOpen].
 func decryptOuter(pair *prekey.Pair, file []byte) ([]byte, error) {
-	if end := bytes.Index(file[:min(len(file), maxHeader)], []byte("\n--- ")); end < 0 {
+	if !shortHeader(file) {
 		return nil, fmt.Errorf("%w: header", ErrCannotOpen)
 	}
 	r, err := age.Decrypt(bytes.NewReader(file), onlyStanza{pair.Identity()})
@@ -97,6 +97,12 @@ func decryptOuter(pair *prekey.Pair, file []byte) ([]byte, error) {
 		return nil, fmt.Errorf("%w: %w", ErrCannotOpen, err)
 	}
 	return plain, nil
+}
+
+// shortHeader reports whether the header ends within maxHeader: age itself reads
+// one of any size.
+func shortHeader(file []byte) bool {
+	return bytes.Contains(file[:min(len(file), maxHeader)], []byte("\n--- "))
 }
 
 // onlyStanza opens files with one hybrid stanza: a further one would be a second

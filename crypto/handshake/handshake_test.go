@@ -303,7 +303,7 @@ func TestParseFrame(t *testing.T) {
 		"kind 3":                 {[]byte{3, 1, 2}, false},
 		"hint cut short":         {[]byte{1, 1, 2, 3, 4, 5, 6, 7}, false},
 		"hint without envelope":  {[]byte{1, 1, 2, 3, 4, 5, 6, 7, 8}, false},
-		"one byte over the size": {make([]byte, MaxFrame+1), false},
+		"one byte over the size": {AppendFrame(nil, KindRatchet, prekey.Hint{}, make([]byte, MaxFrame)), false},
 	} {
 		kind, gotHint, envelope, err := ParseFrame(tc.frame)
 		if tc.ok != (err == nil) || err != nil && !errors.Is(err, ErrMalformed) {
@@ -318,5 +318,33 @@ func TestParseFrame(t *testing.T) {
 	}
 	if got := slices.Compact([]Kind{KindHandshake, 1}); len(got) != 1 || KindRatchet != 2 {
 		t.Error("the kinds' values changed")
+	}
+}
+
+func BenchmarkInitiate(b *testing.B) {
+	alice, bob := newSomeone(b, false), newSomeone(b, true)
+	for b.Loop() {
+		frameOf(b, initiate(b, alice, bob), make([]byte, 512))
+	}
+}
+
+func BenchmarkOpen(b *testing.B) {
+	alice, bob := newSomeone(b, false), newSomeone(b, true)
+	frame := frameOf(b, initiate(b, alice, bob), make([]byte, 512))
+	for b.Loop() {
+		if _, err := Open(now, bob.self, bob.keys, frame); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkRefuse is what a frame with an unknown prekey costs.
+func BenchmarkRefuse(b *testing.B) {
+	alice, bob := newSomeone(b, false), newSomeone(b, true)
+	frame := frameOf(b, initiate(b, alice, bob), make([]byte, 512))
+	for b.Loop() {
+		if _, ok := Peek(frame); !ok {
+			b.Fatal("no hint")
+		}
 	}
 }

@@ -258,6 +258,17 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
+func TestHeaderLimit(t *testing.T) {
+	alice, bob := newSomeone(t, false), newSomeone(t, false)
+	_, _, file, err := ParseFrame(frameOf(t, initiate(t, alice, bob), nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !shortHeader(file) || shortHeader(longHeader(file)) || shortHeader(nil) {
+		t.Fatal("the limit does not hold")
+	}
+}
+
 // TestForeignBundleAmongOurs: a mistake above must not make us answer for somebody
 // else's bundle.
 func TestForeignBundleAmongOurs(t *testing.T) {

@@ -277,6 +277,19 @@ func TestRefusals(t *testing.T) {
 	if _, err := DecodeRequest(long); !errors.Is(err, ErrMalformed) {
 		t.Errorf("a long name received: %v", err)
 	}
+	for as, m := range map[string]any{
+		"request": wireRequest{Kind: kindOffer, Version: 1, Name: "x"},
+		"offer":   wireOffer{Kind: kindRequest, Bundle: []byte("bundle"), Name: "x"},
+		"reveal":  wireReveal{kindCommit, handshake.AppendFrame(nil, handshake.KindHandshake, prekey.Hint{}, []byte("e"))},
+	} {
+		b, err := encode(m, MaxReveal)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := again(as, b); !errors.Is(err, ErrMalformed) {
+			t.Errorf("a %s that says it is another message: %v", as, err)
+		}
+	}
 	ratchet, err := encode(wireReveal{kindReveal, []byte{2, 1}}, MaxSmall)
 	if err != nil {
 		t.Fatal(err)

@@ -69,7 +69,7 @@ func (p PublicPair) Hint() Hint {
 // Recipient returns the hybrid key as age wants it.
 func (p PublicPair) Recipient() (age.Recipient, error) {
 	r, err := age.ParseHybridRecipient(bech32Encode(hrpRecipient, p.PQ))
-	if err != nil || len(p.PQ) != PQSize {
+	if err != nil { // a wrong length included
 		return nil, fmt.Errorf("%w: hybrid key", ErrMalformed)
 	}
 	return r, nil
