@@ -51,7 +51,7 @@ func DefaultLimits() Limits {
 	return Limits{
 		UnknownHellos: 4, UnknownFrames: 10, Pairings: 10, Names: 240,
 		UnknownConns: 128, UnknownConnsPerAddr: 16,
-		ConnsPerAddr: 256, ConnRate: 16, ConnBurst: 128,
+		ConnsPerAddr: 128, ConnRate: 16, ConnBurst: 128,
 		Grace: 30 * time.Second,
 	}
 }
@@ -124,7 +124,7 @@ const (
 	systemStreams = 8192
 	systemMemory  = 256 << 20
 	systemFDs     = 768
-	transientConn = 256
+	transientConn = 512
 	peerConns     = 8
 	peerStreams   = 64
 	peerMemory    = 16 << 20

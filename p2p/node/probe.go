@@ -149,7 +149,9 @@ func (s *sighting) looked(err error) (gone bool) {
 		s.name, s.knows = "", ""
 		return true
 	}
-	s.next = time.Now().Add(askAgain)
+	if s.next.IsZero() { // nothing happened meanwhile
+		s.next = time.Now().Add(askAgain)
+	}
 	return false
 }
 
@@ -260,7 +262,7 @@ func (n *Node) renameLocked(id peer.ID, name string, addrs []ma.Multiaddr) bool 
 		return false
 	}
 	s.name = name
-	if name != "" && !s.busy {
+	if name != "" && !s.busy && s.next.IsZero() {
 		s.next = time.Now().Add(askAgain)
 	}
 	return true

@@ -8,10 +8,12 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"testing"
 	"time"
 
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/peer"
 	quict "github.com/libp2p/go-libp2p/p2p/transport/quic"
 	"github.com/libp2p/go-libp2p/p2p/transport/quicreuse"
@@ -79,6 +81,20 @@ func (m *Machine) Config(key ed25519.PrivateKey, discovery bool) node.Config {
 		u.Discovery = &announcer{m: m, key: key, restart: make(chan struct{}, 1)}
 	}
 	return node.Config{HostKey: key, Port: port, Underlay: u}
+}
+
+// Host starts a bare libp2p host on this machine, for a test that plays an
+// attacker. It speaks no protocol of ours.
+func (m *Machine) Host(t testing.TB) host.Host {
+	t.Helper()
+	ip := net.IP(m.Addr().AsSlice())
+	h, err := libp2p.New(libp2p.ListenAddrs(multiaddrs(m.Addr())...), libp2p.Transport(quict.NewTransport), m.quic(ip),
+		libp2p.DisableMetrics(), libp2p.DisableRelay(), libp2p.DisableIdentifyAddressDiscovery())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = h.Close() })
+	return h
 }
 
 func multiaddrs(a netip.Addr) []ma.Multiaddr {
