@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/kuvert-im/kuvert/app/chat"
+	"github.com/kuvert-im/kuvert/app/qr"
+	"github.com/kuvert-im/kuvert/app/rpc"
+	"github.com/kuvert-im/kuvert/app/run"
+)
+
+// The exit codes.
+const (
+	exitDone     = 0
+	exitFailed   = 1
+	exitUsage    = 2
+	exitNotFound = 3 // or ambiguous
+	exitBusy     = 4
+	exitRefused  = 5
+	exitTimeout  = 6
+)
+
+// failure is an error as the command line tells it.
+type failure struct {
+	Error  string `json:"error"`  // what happened
+	Advice string `json:"advice"` // what to do
+	code   int
+}
+
+func (f failure) sentence() string { return f.Error + "; " + f.Advice + "." }
+
+// known are the errors that a person can do something about. The first that fits
+// is told, so that the closer ones come first.
+var known = []struct {
+	err error
+	failure
+}{
+	{chat.ErrNoProfile, failure{"there is no profile here yet", `make one with kuvertd init --name "Your Name", or name another folder with --profile`, exitNotFound}},
+	{chat.ErrProfileExists, failure{"there is a profile here already", "use it, or name another folder with --profile", exitRefused}},
+	{chat.ErrProfileBusy, failure{"the profile is in use by another process", "end that process first, or try again in a moment", exitBusy}},
+	{chat.ErrNewerSchema, failure{"the profile was written by a newer version of Kuvert", "install that version or a newer one", exitFailed}},
+	{chat.ErrCorrupt, failure{"the profile's database is damaged", "restore the profile's folder from a backup; nothing was changed in it", exitFailed}},
+	{chat.ErrDiskFull, failure{"the disk is full", "make room and try again; nothing that was accepted is lost", exitFailed}},
+	{chat.ErrDisk, failure{"the disk does not read or write as it should", "check the disk and copy the profile's folder to a safe place", exitFailed}},
+	{chat.ErrReadOnly, failure{"the profile's folder cannot be read or written", "check its owner and its permissions, or name another folder with --profile", exitFailed}},
+	{run.ErrListen, failure{"--listen cannot be used like that", "give HOST:PORT with HOST empty or 127.0.0.1, and 0 for the port used last", exitUsage}},
+	{chat.ErrPortTaken, failure{"the port is in use by another program", "end that program, or choose another port with --listen", exitFailed}},
+
+	{qr.ErrSeveral, failure{"the picture shows several invitations", "cut it so that it shows one", exitRefused}},
+	{qr.ErrForeign, failure{"the picture shows a QR code, but not a Kuvert invitation", "ask for a picture of the invitation's code", exitRefused}},
+	{qr.ErrNoPicture, failure{"the file is neither a picture nor an invitation that can be read", "give a PNG or JPEG picture, a .kuvert file or the text of the invitation", exitUsage}},
+	{qr.ErrTooLarge, failure{"the file is too large for an invitation", "give a smaller picture of the code", exitUsage}},
+	{chat.ErrNoQRCode, failure{"no QR code was found in the picture", "take the picture again, closer and straight, or use the text of the invitation", exitNotFound}},
+	{chat.ErrInvitationExpired, failure{"the invitation has expired", "ask for a new one", exitRefused}},
+	{chat.ErrInvitationUsed, failure{"the invitation was used already", "ask for a new one", exitRefused}},
+	{chat.ErrInvitationOwn, failure{"this is your own invitation", "give it to the other person, who accepts it on their computer", exitRefused}},
+	{chat.ErrInvitationVersion, failure{"the invitation is of a newer version of Kuvert", "update Kuvert", exitRefused}},
+	{chat.ErrInvitationMalformed, failure{"this is not a Kuvert invitation", "copy all of it, from KUVERT: to its end", exitUsage}},
+	{chat.ErrAlreadyContact, failure{"you are connected with this person already", "write to them", exitRefused}},
+
+	{chat.ErrAmbiguous, failure{"more than one fits", "use the full name or more characters of the id, which kuvertd contacts shows", exitNotFound}},
+	{chat.ErrNotFound, failure{"nothing fits", "look at kuvertd contacts or kuvertd messages for what there is", exitNotFound}},
+	{chat.ErrBadID, failure{"this is not an id", "copy all of it", exitUsage}},
+	{chat.ErrBlocked, failure{"the contact is blocked", "take that back with kuvertd block CONTACT --undo", exitRefused}},
+	{chat.ErrRefused, failure{"the other side refused", "ask the person", exitRefused}},
+	{chat.ErrEmpty, failure{"there is nothing to send", "give a text", exitUsage}},
+	{chat.ErrTooLong, failure{"the text is too long", "send at most 64 KiB at a time", exitUsage}},
+	{chat.ErrBadName, failure{"the name is empty, too long or holds control characters", "choose a name of at most 128 bytes", exitUsage}},
+	{chat.ErrUnsupported, failure{"the setting or its value is not known", "see kuvertd settings get for what there is", exitUsage}},
+	{chat.ErrUnreachable, failure{"the other side cannot be reached now", "try again when it is online", exitTimeout}},
+
+	{rpc.ErrVersion, failure{"another version of Kuvert runs on this profile", "end it and start this one", exitFailed}},
+	{rpc.ErrClosed, failure{"the running Kuvert ended meanwhile", "try again", exitFailed}},
+	{rpc.ErrBusy, failure{"the running Kuvert is busy", "try again in a moment", exitBusy}},
+	{rpc.ErrTooLarge, failure{"the answer is too large", "ask for less with --limit", exitFailed}},
+	{context.DeadlineExceeded, failure{"it took too long", "try again, or allow more with --timeout", exitTimeout}},
+	{context.Canceled, failure{"it was interrupted", "start it again", exitFailed}},
+}
+
+// refusal is a command's own refusal, with what to do.
+type refusal struct {
+	what, advice string
+	code         int
+}
+
+func (r refusal) Error() string { return r.what }
+
+// explain finds the words and the exit code for an error.
+func explain(err error) failure {
+	var u errUsage
+	if errors.As(err, &u) {
+		return failure{u.text, "see kuvertd help", exitUsage}
+	}
+	var r refusal
+	if errors.As(err, &r) {
+		return failure{r.what, r.advice, r.code}
+	}
+	for _, k := range known {
+		if errors.Is(err, k.err) {
+			return k.failure
+		}
+	}
+	return failure{err.Error(), "the file kuvert.log in the profile's folder says more", exitFailed}
+}
