@@ -21,7 +21,7 @@ const (
 	// checkLimit in bytes is the size up to which Open checks the whole database.
 	// Beyond it Open sees to the head, the schema and the length alone and leaves
 	// the rest to Check, so that a large profile opens at once too.
-	checkLimit = 32 << 20
+	checkLimit = 16 << 20
 )
 
 // applicationID marks a file as ours ("KUVE").
