@@ -179,9 +179,9 @@ type TransportHandler interface {
 	Frames(ctx context.Context, ref string, host HostKey, frames [][]byte) []byte
 	// Bundle returns the bundle to give to a ref.
 	Bundle(ctx context.Context, ref string) ([]byte, error)
-	// Nearby is told of visible machines that come ("name") and go (""). Those
-	// of contacts are reported too.
-	Nearby(host HostKey, name string)
+	// Visible is told of machines that show a name in the network ("name") and
+	// stop doing so or go (""). Those of contacts are reported too.
+	Visible(host HostKey, name string)
 	// PairAccepted serves an incoming pairing stream until it returns.
 	PairAccepted(ctx context.Context, host HostKey, s PairStream) error
 	// NetworkChanged is told when State may have changed.

@@ -1,0 +1,290 @@
+package apptest
+
+import (
+	"context"
+	"crypto/ed25519"
+	"errors"
+	"sync"
+
+	"github.com/kuvert-im/kuvert/app/core"
+)
+
+// Verdict is what happens to a frame on its way.
+type Verdict int
+
+// The verdicts.
+const (
+	Pass       Verdict = iota
+	Drop               // lost, and the connection with it
+	LoseAnswer         // it arrives, but the answer is lost with the connection
+	Twice              // it arrives twice
+	Flip               // a bit of it is flipped
+	Truncate           // its second half is missing
+)
+
+// Fault decides about a frame from one person to another. n counts the frames of
+// this direction.
+type Fault func(from, to string, n int, frame []byte) Verdict
+
+var errBroken = errors.New("apptest: connection broke")
+
+// Net carries frames between the people of a world. Everybody who is online is
+// found by everybody who looks for them, as in one office network.
+type Net struct {
+	log func(string)
+
+	mu     sync.Mutex
+	links  []*Link
+	conns  []*conn
+	fault  Fault
+	counts map[string]int
+	// Carried is every frame that was handed over, for checks on the bytes.
+	carried [][]byte
+
+	kick chan struct{}
+	quit chan struct{}
+	wg   sync.WaitGroup
+}
+
+// conn is a recognised connection.
+type conn struct {
+	ends [2]*Link
+	refs [2]string // refs[i]: what ends[i] calls the other
+}
+
+func (c *conn) side(l *Link) int {
+	if c.ends[0] == l {
+		return 0
+	}
+	return 1
+}
+
+func newNet() *Net {
+	n := &Net{counts: map[string]int{}, kick: make(chan struct{}, 1), quit: make(chan struct{}), log: func(string) {}}
+	n.wg.Go(n.connectLoop)
+	return n
+}
+
+func (n *Net) close() {
+	close(n.quit)
+	n.wg.Wait()
+}
+
+// SetFault sets what happens to frames from now on; nil: nothing.
+func (n *Net) SetFault(f Fault) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.fault = f
+}
+
+// Carried returns every frame that was handed over so far.
+func (n *Net) Carried() [][]byte {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return append([][]byte(nil), n.carried...)
+}
+
+// SetOnline connects or disconnects a computer.
+func (n *Net) SetOnline(l *Link, on bool) {
+	n.mu.Lock()
+	l.online = on
+	n.mu.Unlock()
+	if !on {
+		n.dropAll(l)
+	}
+	n.poke()
+}
+
+func (n *Net) poke() {
+	select {
+	case n.kick <- struct{}{}:
+	default:
+	}
+}
+
+func (n *Net) newLink(name string, seed [32]byte) *Link {
+	l := &Link{net: n, name: name, online: true, follows: map[string]map[core.HostKey][]string{}}
+	copy(l.key[:], ed25519.NewKeyFromSeed(seed[:]).Public().(ed25519.PublicKey))
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.links = append(n.links, l)
+	return l
+}
+
+func (n *Net) connectLoop() {
+	for {
+		select {
+		case <-n.quit:
+			return
+		case <-n.kick:
+			for n.connectOne() {
+			}
+		}
+	}
+}
+
+// connectOne makes one connection that somebody looks for and that is possible.
+func (n *Net) connectOne() bool {
+	for _, a := range n.active() {
+		for _, b := range n.active() {
+			if a == b || n.between(a, b) != nil {
+				continue
+			}
+			refA, refB, ok := recognise(a, b)
+			if !ok || !n.follows(a, refA) && !n.follows(b, refB) {
+				continue
+			}
+			n.establish(&conn{ends: [2]*Link{a, b}, refs: [2]string{refA, refB}})
+			return true
+		}
+	}
+	return false
+}
+
+// recognise does what the hello does: both hold the same key, each under a name
+// of its own. A contact's key goes before an invitation's.
+func recognise(a, b *Link) (refA, refB string, ok bool) {
+	ka, errA := a.handler.HelloKeys(context.Background())
+	kb, errB := b.handler.HelloKeys(context.Background())
+	if errA != nil || errB != nil {
+		return "", "", false
+	}
+	byKey := map[[32]byte]string{}
+	for ref, key := range kb {
+		byKey[key] = ref
+	}
+	for ref, key := range ka {
+		if other, found := byKey[key]; found && (!ok || len(ref) > len(refA)) {
+			refA, refB, ok = ref, other, true
+		}
+	}
+	return refA, refB, ok
+}
+
+func (n *Net) establish(c *conn) {
+	n.mu.Lock()
+	n.conns = append(n.conns, c)
+	n.mu.Unlock()
+	n.log("connected: " + c.ends[0].name + " and " + c.ends[1].name)
+	ctx := context.Background()
+	for i, l := range c.ends {
+		other := c.ends[1-i]
+		l.handler.Recognised(ctx, c.refs[i], other.key, []string{"/ip4/10.0.0.1/udp/4001/quic-v1"})
+	}
+	n.exchangeStatus(ctx, c)
+}
+
+func (n *Net) exchangeStatus(ctx context.Context, c *conn) {
+	var told [2][]byte
+	n.mu.Lock()
+	refs := c.refs
+	n.mu.Unlock()
+	for i, l := range c.ends {
+		told[i], _ = l.handler.Status(ctx, refs[i])
+	}
+	for i, l := range c.ends {
+		if st := told[1-i]; st != nil {
+			if err := l.handler.OnStatus(ctx, refs[i], st); err != nil {
+				n.log(l.name + ": status: " + err.Error())
+			}
+		}
+	}
+}
+
+func (n *Net) active() []*Link {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var out []*Link
+	for _, l := range n.links {
+		if l.online && l.handler != nil {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+func (n *Net) between(a, b *Link) *conn {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, c := range n.conns {
+		if c.ends[0] == a && c.ends[1] == b || c.ends[0] == b && c.ends[1] == a {
+			return c
+		}
+	}
+	return nil
+}
+
+func (n *Net) follows(l *Link, ref string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	_, ok := l.follows[ref]
+	return ok
+}
+
+// find returns a link's connection by what it calls the other.
+func (n *Net) find(l *Link, ref string) *conn {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, c := range n.conns {
+		if (c.ends[0] == l || c.ends[1] == l) && c.refs[c.side(l)] == ref {
+			return c
+		}
+	}
+	return nil
+}
+
+// drop ends a connection; the two find each other again.
+func (n *Net) drop(c *conn) {
+	n.mu.Lock()
+	found := false
+	for i, o := range n.conns {
+		if o == c {
+			n.conns = append(n.conns[:i:i], n.conns[i+1:]...)
+			found = true
+			break
+		}
+	}
+	refs := c.refs
+	handlers := [2]core.TransportHandler{c.ends[0].handler, c.ends[1].handler}
+	n.mu.Unlock()
+	if !found {
+		return
+	}
+	n.log("disconnected: " + c.ends[0].name + " and " + c.ends[1].name)
+	for i, h := range handlers {
+		if h != nil {
+			h.Lost(refs[i])
+		}
+	}
+	n.poke()
+}
+
+func (n *Net) dropAll(l *Link) {
+	for {
+		n.mu.Lock()
+		var hit *conn
+		for _, c := range n.conns {
+			if c.ends[0] == l || c.ends[1] == l {
+				hit = c
+			}
+		}
+		n.mu.Unlock()
+		if hit == nil {
+			return
+		}
+		n.drop(hit)
+	}
+}
+
+// judge decides about a frame and records it.
+func (n *Net) judge(from, to *Link, frame []byte) Verdict {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	key := from.name + ">" + to.name
+	n.counts[key]++
+	n.carried = append(n.carried, append([]byte(nil), frame...))
+	if n.fault == nil {
+		return Pass
+	}
+	return n.fault(from.name, to.name, n.counts[key], frame)
+}

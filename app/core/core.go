@@ -1,0 +1,211 @@
+// Package core holds the use cases: what happens when a message is composed,
+// sealed, committed, delivered, acknowledged and read, when people meet, and
+// when something goes wrong in between.
+//
+// It keeps no state of its own that matters: everything that must survive is in
+// the Store, and every step is ONE transaction (see update). What lives in
+// memory (lanes, pairings under way, who is connected) is rebuilt after a start.
+//
+// # A message goes out
+//
+// Send commits the message, the ratchet's new state and the outbox item in one
+// transaction and wakes the person's lane. A lane exists while a machine of
+// that person is connected; it seals what is still unsealed, hands sealed
+// envelopes to the Transport in order, and records the answers. An item leaves
+// the outbox only on the recipient's own acknowledgement (invariant I6).
+//
+// # A message comes in
+//
+// Frames opens each frame on a clone of the session and commits ratchet,
+// message, dedup hash and the acknowledgement in one transaction; only then is
+// it answered (I1). Frames that arrive together share the transaction.
+//
+// The rules of sessions and healing are crypto/session's; this package carries
+// out what it asks for.
+package core
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/kuvert-im/kuvert/app/chat"
+	"github.com/kuvert-im/kuvert/app/event"
+)
+
+// Config is what a Core needs. Store is required; the rest has defaults.
+type Config struct {
+	Store Store
+	// Transport is the network; nil for a profile that is opened only to read it
+	// or to leave something in its outbox.
+	Transport Transport
+	Clock     Clock     // default: the computer's
+	Rand      io.Reader // default: crypto/rand
+	Log       *slog.Logger
+}
+
+// Core is a running Kuvert: it implements Client for screens and commands, and
+// TransportHandler for the network. Safe for concurrent use.
+type Core struct {
+	store Store
+	net   Transport
+	clock Clock
+	rand  io.Reader
+	log   *slog.Logger
+	bus   event.Bus
+
+	self    selfCache
+	keys    keyCache
+	lanes   lanes
+	pairs   pairs
+	trouble trouble
+}
+
+var (
+	_ Client           = (*Core)(nil)
+	_ TransportHandler = (*Core)(nil)
+)
+
+// New makes a Core over a store that holds a profile (see Create).
+// chat.ErrNoProfile if it holds none.
+func New(cfg Config) (*Core, error) {
+	c := &Core{store: cfg.Store, net: cfg.Transport, clock: cfg.Clock, rand: cfg.Rand, log: cfg.Log}
+	if c.clock == nil {
+		c.clock = systemClock{}
+	}
+	if c.rand == nil {
+		c.rand = rand.Reader
+	}
+	if c.log == nil {
+		c.log = slog.New(slog.DiscardHandler)
+	}
+	if c.net == nil {
+		c.net = noTransport{}
+	}
+	c.lanes.init(c)
+	c.pairs.init()
+	if _, err := c.loadSelf(context.Background()); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+type systemClock struct{}
+
+func (systemClock) Now() time.Time { return time.Now() }
+
+// Run serves the network and the profile's upkeep until ctx ends, and returns
+// after everything it started has ended. A nil error means that ctx ended.
+func (c *Core) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	if err := c.upkeep(ctx); err != nil {
+		return fmt.Errorf("core: first upkeep: %w", err)
+	}
+	if err := c.followAll(ctx); err != nil {
+		return fmt.Errorf("core: address book: %w", err)
+	}
+	if err := c.applyNetworkSettings(ctx); err != nil {
+		return fmt.Errorf("core: network settings: %w", err)
+	}
+	c.lanes.start(ctx)
+	g.Go(func() error { return c.net.Run(ctx, c) })
+	g.Go(func() error { return c.upkeepLoop(ctx) })
+	err := g.Wait()
+	c.lanes.stop()
+	c.pairs.closeAll()
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// upkeepEvery is how often keys, sessions and old hashes are looked after.
+const upkeepEvery = time.Hour
+
+func (c *Core) upkeepLoop(ctx context.Context) error {
+	t := time.NewTicker(upkeepEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+			if err := c.upkeep(ctx); err != nil && ctx.Err() == nil {
+				c.log.Warn("upkeep failed", "err", err)
+			}
+		}
+	}
+}
+
+// Subscribe implements Events.
+func (c *Core) Subscribe(context.Context) (Subscription, error) { return c.bus.Subscribe(), nil }
+
+// RequestWindow tells the screens that a second start asked for the window.
+func (c *Core) RequestWindow() { c.bus.Publish(event.Event{Kind: event.WindowRequested}) }
+
+// trouble is what currently stands in the way of the store.
+type trouble struct {
+	mu   sync.Mutex
+	what string
+}
+
+// note keeps what an update's error says about the store and reports a change.
+func (t *trouble) note(err error) (changed bool) {
+	what := ""
+	switch {
+	case errors.Is(err, chat.ErrDiskFull):
+		what = TroubleDiskFull
+	case errors.Is(err, chat.ErrCorrupt):
+		what = TroubleDatabase
+	case err != nil:
+		return false
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	changed = t.what != what
+	t.what = what
+	return changed
+}
+
+func (t *trouble) now() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.what
+}
+
+// noTransport is the network of a profile that was opened without one.
+type noTransport struct{}
+
+func (noTransport) Run(ctx context.Context, _ TransportHandler) error {
+	<-ctx.Done()
+	return nil
+}
+func (noTransport) HostKey() HostKey                         { return HostKey{} }
+func (noTransport) Addrs() []string                          { return nil }
+func (noTransport) Follow(string, map[HostKey][]string)      {}
+func (noTransport) Unfollow(string)                          {}
+func (noTransport) Rebind(HostKey, string, string)           {}
+func (noTransport) SendStatus(context.Context, string) error { return chat.ErrUnreachable }
+func (noTransport) Connected(string) bool                    { return false }
+func (noTransport) Restrict(bool)                            {}
+func (noTransport) Show(string)                              {}
+func (noTransport) State() TransportState                    { return TransportState{} }
+
+func (noTransport) Deliver(context.Context, string, [][]byte) ([]byte, error) {
+	return nil, chat.ErrUnreachable
+}
+
+func (noTransport) FetchBundle(context.Context, string) ([]byte, error) {
+	return nil, chat.ErrUnreachable
+}
+
+func (noTransport) PairDial(context.Context, HostKey) (PairStream, error) {
+	return nil, chat.ErrUnreachable
+}

@@ -1,0 +1,274 @@
+package core
+
+import (
+	"encoding/hex"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/kuvert-im/kuvert/app/chat"
+	"github.com/kuvert-im/kuvert/app/event"
+	"github.com/kuvert-im/kuvert/crypto/envelope"
+	"github.com/kuvert-im/kuvert/crypto/session"
+)
+
+// Limits of what strangers can cause (docs/protocol, handshake).
+const (
+	maxRequests = 100
+	requestLife = 7 * 24 * time.Hour
+)
+
+// takeHandshake handles the first flight of somebody: a guest of an open
+// invitation, a contact who renews, or a stranger.
+func (in *inbox) takeHandshake(raw []byte) (byte, error) {
+	hs, inv, err := in.openHandshake(raw)
+	if errors.Is(err, session.ErrCannotOpen) || errors.Is(err, session.ErrRefused) {
+		return answerOf(err), nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	from := chat.PersonID(hs.From())
+	if from == in.me() {
+		return AnswerRefused, nil
+	}
+	ct, err := in.Contact(from)
+	switch {
+	case err == nil && ct.Blocked:
+		return AnswerBusy, nil
+	case err == nil:
+		return in.accept(from, hs, nil)
+	case !errors.Is(err, chat.ErrNotFound):
+		return 0, err
+	case inv != nil:
+		return in.guest(from, hs, inv)
+	}
+	return in.stranger(from, raw)
+}
+
+func answerOf(err error) byte {
+	switch {
+	case errors.Is(err, session.ErrBusy):
+		return AnswerBusy
+	case errors.Is(err, session.ErrRefused):
+		return AnswerRefused
+	}
+	return AnswerCannotOpen
+}
+
+// openHandshake opens the outer file with one of my own prekeys or with those of
+// an invitation, which it then returns. An unknown prekey costs no key
+// operation.
+func (s *step) openHandshake(raw []byte) (*session.Incoming, *chat.Invitation, error) {
+	var found *chat.Invitation
+	var failed error
+	hs, err := session.OpenHandshake(s.env, raw, func(hint [8]byte) (session.Invitation, bool) {
+		inv, err := s.invitationByHint(hex.EncodeToString(hint[:]))
+		if err != nil {
+			if !errors.Is(err, chat.ErrNotFound) {
+				failed = err
+			}
+			return session.Invitation{}, false
+		}
+		found = &inv
+		return session.Invitation{Keys: inv.Keys, Bundle: inv.Bundle}, true
+	})
+	if failed != nil {
+		return nil, nil, failed
+	}
+	return hs, found, err
+}
+
+func (s *step) invitationByHint(hint string) (chat.Invitation, error) {
+	all, err := s.Invitations()
+	if err != nil {
+		return chat.Invitation{}, err
+	}
+	for _, inv := range all {
+		if inv.Hints[0] == hint && len(inv.Keys) > 0 {
+			return inv, nil
+		}
+	}
+	return chat.Invitation{}, chat.ErrNotFound
+}
+
+// accept takes a handshake of somebody who may make one.
+func (in *inbox) accept(from chat.PersonID, hs *session.Incoming, admit func() error) (byte, error) {
+	seen, err := in.Seen(envelope.InnerHash(hs.Inner()))
+	if err != nil {
+		return 0, err
+	}
+	if seen {
+		mark(&in.repeat, from)
+		return AnswerDuplicate, nil
+	}
+	p, err := in.peer(from)
+	if err != nil {
+		return 0, err
+	}
+	q := p.Clone()
+	o, err := q.Accept(in.env, hs)
+	if err != nil {
+		return in.notOpened(from, p, err)
+	}
+	return in.opened(from, q, o, admit)
+}
+
+// guest admits the first one who answers an open invitation; a second one is
+// refused, and the inviter is warned.
+func (in *inbox) guest(from chat.PersonID, hs *session.Incoming, inv *chat.Invitation) (byte, error) {
+	switch {
+	case inv.Revoked, in.env.Now.After(inv.ExpiresAt):
+		return AnswerRefused, nil
+	case !inv.UsedBy.IsZero() && inv.UsedBy != from:
+		return AnswerRefused, in.notice(inv.UsedBy, chat.NoticeInviteReused)
+	}
+	return in.accept(from, hs, func() error {
+		inv.UsedBy, inv.UsedAt = from, in.env.Now
+		in.publish(event.Event{Kind: event.InvitationChanged})
+		if err := in.PutInvitation(*inv); err != nil {
+			return err
+		}
+		in.becomeContact(from, inviteRef(inv.ID))
+		return in.newContact(chat.Contact{ID: from, AddedAt: in.env.Now}, chat.NoticeConnected)
+	})
+}
+
+// newContact stores a contact and the conversation with them.
+func (s *step) newContact(ct chat.Contact, n chat.Notice) error {
+	ct.Name = shownName(ct)
+	if err := s.PutContact(ct); err != nil {
+		return err
+	}
+	conv := chat.DirectConversation(s.me(), ct.ID)
+	if err := s.PutConversation(conv, ct.ID, s.env.Now); err != nil {
+		return err
+	}
+	s.contactChanged(ct.ID)
+	s.publish(event.Event{Kind: event.ConversationChanged, Conversation: conv})
+	s.publish(event.Event{Kind: event.PairingChanged})
+	if n == "" {
+		return nil
+	}
+	return s.notice(ct.ID, n)
+}
+
+// becomeContact lets the network know, after the commit, that the one on this
+// connection is a contact now.
+func (in *inbox) becomeContact(person chat.PersonID, from string) {
+	host := in.host
+	in.then(func() {
+		in.core.keys.forget()
+		in.core.net.Rebind(host, from, person.String())
+		in.core.followPerson(person)
+	})
+}
+
+// stranger keeps a handshake of somebody unknown, sealed, if this person chose
+// to be visible, until they accept or decline.
+func (in *inbox) stranger(from chat.PersonID, raw []byte) (byte, error) {
+	set, err := settingsFrom(in)
+	if err != nil {
+		return 0, err
+	}
+	if set[SettingVisible] != "true" {
+		return AnswerRefused, nil
+	}
+	all, err := in.Requests()
+	if err != nil {
+		return 0, err
+	}
+	for _, r := range all {
+		if r.ID == from {
+			return AnswerDuplicate, nil
+		}
+	}
+	if len(all) >= maxRequests {
+		return AnswerBusy, nil
+	}
+	r := chat.Request{ID: from, ReceivedAt: in.env.Now, Frame: raw}
+	if r.Name, err = in.nameIn(raw); err != nil {
+		return AnswerRefused, nil //nolint:nilerr // bad input is an answer, not our error
+	}
+	in.publish(event.Event{Kind: event.RequestChanged, Contact: from})
+	return AnswerCommitted, in.PutRequest(r)
+}
+
+// nameIn reads the name that a stranger's handshake gives, keeping nothing.
+func (s *step) nameIn(raw []byte) (string, error) {
+	hs, _, err := s.openHandshake(raw)
+	if err != nil {
+		return "", err
+	}
+	o, err := session.NewPeer(hs.From()).Accept(s.env, hs)
+	if err != nil {
+		return "", err
+	}
+	if o.Payload.Type != envelope.TypeStart {
+		return "", errInvalid
+	}
+	body, err := envelope.DecodeStart(o.Payload.Body)
+	if err != nil || checkName(body.Name) != nil {
+		return "", errInvalid
+	}
+	return body.Name, nil
+}
+
+const invitePrefix = "invite:"
+
+func inviteRef(id [16]byte) string { return invitePrefix + hex.EncodeToString(id[:]) }
+
+func isInviteRef(ref string) bool { return strings.HasPrefix(ref, invitePrefix) }
+
+// personOf finds who a connection is with: a contact, the inviter whom I am
+// joining, or the guest who answered my invitation. chat.ErrNotFound if nobody.
+func (s *step) personOf(ref string) (chat.PersonID, error) { return personOf(s, ref) }
+
+func personOf(tx ReadTx, ref string) (chat.PersonID, error) {
+	var person chat.PersonID
+	if hexID, ok := strings.CutPrefix(ref, invitePrefix); ok {
+		var id [16]byte
+		if n, err := hex.Decode(id[:], []byte(hexID)); err != nil || n != len(id) {
+			return person, chat.ErrNotFound
+		}
+		return behindInvitation(tx, id)
+	}
+	if person.UnmarshalText([]byte(ref)) != nil {
+		return person, chat.ErrNotFound
+	}
+	_, err := tx.Contact(person)
+	return person, err
+}
+
+func behindInvitation(tx ReadTx, id [16]byte) (chat.PersonID, error) {
+	all, err := tx.Joinings()
+	if err != nil {
+		return chat.PersonID{}, err
+	}
+	for _, j := range all {
+		if j.ID == id {
+			return j.Contact, nil
+		}
+	}
+	inv, err := tx.Invitation(id)
+	if err != nil {
+		return chat.PersonID{}, err
+	}
+	if inv.UsedBy.IsZero() {
+		return chat.PersonID{}, chat.ErrNotFound
+	}
+	return inv.UsedBy, nil
+}
+
+func joiningOf(tx ReadTx, person chat.PersonID) (chat.Joining, error) {
+	all, err := tx.Joinings()
+	if err != nil {
+		return chat.Joining{}, err
+	}
+	for _, j := range all {
+		if j.Contact == person {
+			return j, nil
+		}
+	}
+	return chat.Joining{}, chat.ErrNotFound
+}
