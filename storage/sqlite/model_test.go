@@ -322,7 +322,8 @@ func (m *model) conversationState(s *state) {
 func (m *model) outboxState(s *state) {
 	for _, o := range m.outbox {
 		s.Outbox[o.Contact] = append(s.Outbox[o.Contact], o)
-		if msg := m.message(o.Message); o.SentAt.IsZero() && msg != nil && msg.Kind == chat.KindText {
+		msg := m.message(o.Message)
+		if o.SentAt.IsZero() && msg != nil && msg.Kind == chat.KindText && msg.State != chat.Received {
 			s.Waiting++
 		}
 	}

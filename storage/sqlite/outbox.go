@@ -45,7 +45,7 @@ func (t *ReadTx) OutboxItem(id chat.MessageID) (item chat.OutboxItem, err error)
 	return item, err
 }
 
-// OutboxCount counts the messages (chat.KindText) without a SentAt.
+// OutboxCount counts the own messages (chat.KindText) without a SentAt.
 func (t *ReadTx) OutboxCount() (waiting int, err error) {
 	n, err := t.c.int("SELECT count(*) FROM outbox WHERE sent_at = 0 AND counted = 1")
 	return int(n), err
@@ -56,10 +56,10 @@ func (t *ReadTx) OutboxCount() (waiting int, err error) {
 func (t *Tx) AddOutbox(item chat.OutboxItem) (int64, error) {
 	res, err := t.c.exec(`INSERT INTO outbox (contact, message, type, counted, session, ctr, number,
 			sealed_at, created_at, sent_at, attempts, next_at, payload, inner)
-		VALUES (?1, ?2, ?3, EXISTS (SELECT 1 FROM message WHERE message.id = ?2 AND message.kind = ?4),
-			?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+		VALUES (?1, ?2, ?3, EXISTS (SELECT 1 FROM message m WHERE m.id = ?2 AND m.kind = ?4 AND m.state <> ?5),
+			?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
 		ON CONFLICT (message) DO NOTHING`,
-		item.Contact, item.Message, int(item.Type), int(chat.KindText),
+		item.Contact, item.Message, int(item.Type), int(chat.KindText), int(chat.Received),
 		item.Session, int64(item.Ctr), int64(item.Number), //nolint:gosec // stored bit by bit
 		item.SealedAt, item.CreatedAt, item.SentAt, item.Attempts, item.NextAt, item.Payload, item.Inner)
 	if err != nil {

@@ -89,8 +89,8 @@ CREATE TABLE message (
 CREATE INDEX message_place ON message (conversation, seq, id);
 CREATE INDEX message_unread ON message (conversation, seq, id) WHERE unread = 1;
 
--- counted: the payload is a person's message, so that it counts as waiting while
--- sent_at is 0.
+-- counted: the payload is a message this person wrote, so that it counts as
+-- waiting while sent_at is 0.
 CREATE TABLE outbox (
 	id         INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
 	contact    BLOB    NOT NULL,
