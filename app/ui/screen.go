@@ -4,38 +4,48 @@ import (
 	"fyne.io/fyne/v2"
 
 	"github.com/kuvert-im/kuvert/app/chat"
+	"github.com/kuvert-im/kuvert/app/core"
 	"github.com/kuvert-im/kuvert/app/event"
 	"github.com/kuvert-im/kuvert/app/ui/parts"
 )
 
-// Screen is something that the main window shows in place of the conversation,
-// under a header of its own with a title and a way back.
+// Screen is something that the main window shows in place of the conversation or
+// beside it, under a header with its title and a way back. Its methods are called
+// on the UI thread. It may also have the methods of shower, hider, focuser and
+// dropper.
 type Screen interface {
 	Title() string
 	Object() fyne.CanvasObject
-	// Update is called on the UI thread when something changed that the core
-	// knows; an empty slice means that everything may have.
-	Update(events []event.Event)
-	// Close is called on the UI thread when the screen is left.
-	Close()
+	// Changed is called with what happened in the core.
+	Changed(events []event.Event)
 }
 
-// Nav is how a screen leads elsewhere. Its methods must be called on the UI
-// thread.
-type Nav interface {
-	// Back leaves the screen.
-	Back()
-	// ShowConversation opens the conversation with a person and puts the cursor
-	// into its composer.
-	ShowConversation(id chat.PersonID)
-	ShowAddContact()
-	ShowContact(id chat.PersonID)
-	ShowSettings()
-}
+type (
+	// shower is told each time the screen comes to the front.
+	shower interface{ Show() }
+	// hider is told when the screen is left.
+	hider interface{ Hide() }
+	// focuser puts the keyboard where the screen wants it.
+	focuser interface{ Focus() }
+	// dropper takes what is dragged into the window.
+	dropper interface{ Dropped(items []fyne.URI) }
+	// dialog is a screen in front of the window.
+	dialog interface {
+		Changed(events []event.Event)
+		Closed() bool
+	}
+)
 
-// Screens makes the screens that the main window opens. All are set.
+// Screens makes the screens that the main window opens. What they lead to is in
+// the window's own methods: ShowConversation, ShowAddContact, ShowContact,
+// ShowSettings, Back.
 type Screens struct {
-	AddContact func(parts.Env, Nav) Screen
-	Contact    func(parts.Env, Nav, chat.PersonID) Screen
-	Settings   func(parts.Env, Nav) Screen
+	AddContact func(parts.Env) Screen
+	Contact    func(parts.Env, chat.PersonID) Screen
+	Settings   func(parts.Env) Screen
+	// Pairing opens the dialog of a comparison.
+	Pairing func(parts.Env, core.Pairing) interface {
+		Changed(events []event.Event)
+		Closed() bool
+	}
 }
