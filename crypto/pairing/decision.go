@@ -2,7 +2,7 @@ package pairing
 
 import "fmt"
 
-const kindDecision kind = 6
+const kindDecision kind = 6 // on the wire, like those in pairing.go
 
 // Decision is what one of the two people said about the digits. Both sides send
 // theirs once, after the reveal, in any order; each makes the contact only after

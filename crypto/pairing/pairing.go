@@ -7,13 +7,14 @@
 //	A → B  commit    SHA-256("pair" | A's handshake frame)
 //	B → A  nonce     32 random bytes
 //	A → B  reveal    the frame
+//	both   decision  whether the person says the digits are equal
 //
 // Both screens then show the digits of the handshake, with B's nonce mixed in. It
 // promises that neither somebody in the middle nor A or B can choose keys after
 // seeing what the other's digits will be: A's keys are fixed by the commitment
 // before the nonce is known, and B's bundle and nonce before A's frame is. One who
 // stands between them gets equal digits on both screens once in a million tries,
-// and each try is seen by both.
+// and each try is seen on both screens.
 //
 // The package has no state and no clock. Whoever drives it must send the messages
 // in this order, a fresh nonce each time, and count a commitment that is never

@@ -181,6 +181,8 @@ func messages(t testing.TB) map[string][]byte {
 		"offer":   Offer{p.bundle, strings.Repeat("x", MaxName)},
 		"commit":  Commit{[32]byte{1}},
 		"nonce":   Nonce{[32]byte{2}},
+		"equal":   Decision{true},
+		"unequal": Decision{false},
 		"reveal":  Reveal{handshake.AppendFrame(nil, handshake.KindHandshake, prekey.Hint{1}, []byte("envelope"))},
 	} {
 		b, err := m.Encode()
@@ -207,6 +209,8 @@ func again(name string, b []byte) ([]byte, error) {
 		m, err = DecodeNonce(b)
 	case "reveal":
 		m, err = DecodeReveal(b)
+	case "equal", "unequal":
+		m, err = DecodeDecision(b)
 	}
 	if err != nil {
 		return nil, err
@@ -222,7 +226,8 @@ func TestMessages(t *testing.T) {
 			if as == name && (err != nil || !bytes.Equal(got, b)) {
 				t.Errorf("%s: %v", name, err)
 			}
-			if as != name && !errors.Is(err, ErrMalformed) {
+			same := as == name || strings.HasSuffix(as, "equal") && strings.HasSuffix(name, "equal")
+			if !same && !errors.Is(err, ErrMalformed) {
 				t.Errorf("%s read as %s: %v", name, as, err)
 			}
 		}
@@ -280,6 +285,7 @@ func TestRefusals(t *testing.T) {
 	for as, m := range map[string]any{
 		"request": wireRequest{Kind: kindOffer, Version: 1, Name: "x"},
 		"offer":   wireOffer{Kind: kindRequest, Bundle: []byte("bundle"), Name: "x"},
+		"equal":   wireDecision{kindCommit, true},
 		"reveal":  wireReveal{kindCommit, handshake.AppendFrame(nil, handshake.KindHandshake, prekey.Hint{}, []byte("e"))},
 	} {
 		b, err := encode(m, MaxReveal)

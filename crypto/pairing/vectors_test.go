@@ -38,6 +38,8 @@ func TestVectors(t *testing.T) {
 		{"commit", CommitTo(frame)},
 		{"nonce", nonce},
 		{"reveal", Reveal{frame}},
+		{"decision: equal", Decision{true}},
+		{"decision: not equal", Decision{false}},
 	} {
 		b, err := m.m.Encode()
 		if err != nil {
@@ -61,6 +63,7 @@ func refused(t *testing.T) (out []vector.Refused) {
 		{"offer", "no name", wireOffer{Kind: kindOffer, Bundle: []byte("bundle")}},
 		{"commit", "a nonce", wireFixed{kindNonce, [32]byte{1}}},
 		{"nonce", "a commit", wireFixed{kindCommit, [32]byte{1}}},
+		{"equal", "a commit", wireFixed{kindCommit, [32]byte{1}}},
 		{"reveal", "a ratchet frame", wireReveal{kindReveal, []byte{2, 1}}},
 	} {
 		b, err := encode(r.m, MaxReveal)
@@ -70,7 +73,7 @@ func refused(t *testing.T) (out []vector.Refused) {
 		if _, err := again(r.as, b); err == nil {
 			t.Errorf("%s: %s was accepted", r.as, r.name)
 		}
-		out = append(out, vector.Refused{Name: r.as + ": " + r.name, Input: b, Error: "refused"})
+		out = append(out, vector.Refused{Name: strings.Replace(r.as, "equal", "decision", 1) + ": " + r.name, Input: b, Error: "refused"})
 	}
 	return out
 }
