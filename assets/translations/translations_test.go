@@ -2,7 +2,10 @@ package translations
 
 import (
 	"encoding/json"
+	"io/fs"
 	"maps"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -140,5 +143,38 @@ func TestRegister(t *testing.T) {
 	}
 	if err := Register("fr"); err == nil {
 		t.Error("an unknown language is taken")
+	}
+}
+
+// TestKeysInUse: every key that the screens ask for is there, and none is left
+// over.
+func TestKeysInUse(t *testing.T) {
+	there := load(t, "screens.de.json")
+	used, written := map[string]bool{}, map[string]bool{}
+	quoted := regexp.MustCompile(`"(screens\.[a-z.]*[a-z])"`)
+	err := filepath.WalkDir("../../app/ui", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		src, err := os.ReadFile(path)
+		for _, m := range quoted.FindAllSubmatch(src, -1) {
+			used[string(m[1])] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k := range there {
+		key, _, _ := strings.Cut(k, "#")
+		if !used[key] {
+			t.Errorf("no screen says %s", key)
+		}
+		written[key] = true
+	}
+	for k := range used {
+		if !written[k] {
+			t.Errorf("%s is said, but not written", k)
+		}
 	}
 }

@@ -1,0 +1,206 @@
+package files
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/canvas"
+	"fyne.io/fyne/v2/container"
+	"fyne.io/fyne/v2/theme"
+	"fyne.io/fyne/v2/widget"
+
+	"github.com/kuvert-im/kuvert/app/ui/icons"
+	"github.com/kuvert-im/kuvert/app/ui/parts"
+)
+
+// maxEntries is how many files and folders of one folder are shown.
+const maxEntries = 2000
+
+// entry is a file or a folder.
+type entry struct {
+	name string
+	path string
+	dir  bool
+	at   time.Time
+}
+
+// Picker lets a person choose a file. Its methods belong to the UI thread.
+type Picker struct {
+	env    parts.Env
+	exts   []string // lower case, with their dots
+	chosen func(path string)
+
+	modal   *parts.Modal
+	path    string
+	entries []entry
+	picked  int
+	list    *widget.List
+	where   *parts.Text
+	say     *parts.Say
+	open    *widget.Button
+}
+
+// Pick opens the picker on the person's downloads. exts are the endings to show,
+// such as ".png"; chosen gets the file's path and is not called if the person
+// changes their mind.
+func Pick(env parts.Env, exts []string, chosen func(path string)) *Picker {
+	p := &Picker{env: env, exts: exts, chosen: chosen, picked: -1, modal: parts.NewModal(env.Window, pickerWidth)}
+	p.modal.OnClose = p.modal.Hide
+	p.where, p.say = parts.Muted(""), parts.NewSay()
+	p.list = widget.NewList(func() int { return len(p.entries) }, newRow, func(i widget.ListItemID, o fyne.CanvasObject) { p.fill(i, o) })
+	p.list.OnSelected = p.choose
+	p.open = parts.Primary(parts.T("screens.files.open"), p.take)
+	p.open.Disable()
+	p.modal.Show(p.body())
+	start := ""
+	if places := Places(); len(places) > 0 {
+		start = places[0].Path
+	}
+	p.enter(start)
+	p.modal.Focus(p.list)
+	return p
+}
+
+// Measures in dp.
+const (
+	pickerWidth = 640
+	listHeight  = 300
+)
+
+func (p *Picker) body() fyne.CanvasObject {
+	var places []fyne.CanvasObject
+	for _, at := range Places() {
+		b := parts.Quiet(parts.T(at.Key), func() { p.enter(at.Path) })
+		b.Alignment = widget.ButtonAlignLeading
+		places = append(places, b)
+	}
+	height := min(listHeight, max(120, p.env.Window.Canvas().Size().Height-220))
+	hold := canvas.NewRectangle(nil)
+	hold.SetMinSize(fyne.NewSize(0, height))
+	up := widget.NewButtonWithIcon("", theme.MoveUpIcon(), func() { p.enter(filepath.Dir(p.path)) })
+	up.Importance = widget.LowImportance
+	list := container.NewStack(hold, p.list)
+	side := container.NewVBox(places...)
+	cancel := widget.NewButton(parts.T("screens.cancel"), p.modal.Hide)
+	return parts.Column(10, parts.Title(parts.T("screens.files.title")), parts.Beside(4, up, p.where, nil),
+		container.NewBorder(nil, nil, side, nil, list), p.say, parts.Answers(cancel, p.open))
+}
+
+// enter shows a folder.
+func (p *Picker) enter(dir string) {
+	if dir == "" {
+		return
+	}
+	p.env.Work(func(context.Context) func() {
+		found, err := p.read(dir)
+		return func() {
+			if err != nil {
+				p.say.Set(parts.ToneError, parts.T("screens.files.denied"))
+				return
+			}
+			p.say.Clear()
+			if len(found) == 0 {
+				p.say.Set(parts.ToneInfo, parts.T("screens.files.empty"))
+			}
+			p.path, p.entries, p.picked = dir, found, -1
+			p.where.SetText(dir)
+			p.open.Disable()
+			p.list.UnselectAll()
+			p.list.ScrollToTop()
+			p.list.Refresh()
+		}
+	})
+}
+
+// read lists a folder: folders by their names, then fitting files, newest first.
+func (p *Picker) read(dir string) ([]entry, error) {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	items, err := f.ReadDir(maxEntries)
+	if len(items) == 0 && err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	var out []entry
+	for _, it := range items {
+		e := entry{name: it.Name(), path: filepath.Join(dir, it.Name())}
+		st, err := os.Stat(e.path) // follows links
+		if err != nil || strings.HasPrefix(e.name, ".") {
+			continue
+		}
+		e.dir, e.at = st.IsDir(), st.ModTime()
+		if e.dir || (st.Mode().IsRegular() && slices.Contains(p.exts, strings.ToLower(filepath.Ext(e.name)))) {
+			out = append(out, e)
+		}
+	}
+	slices.SortFunc(out, compare)
+	return out, nil
+}
+
+func compare(a, b entry) int {
+	switch {
+	case a.dir && !b.dir:
+		return -1
+	case b.dir && !a.dir:
+		return 1
+	case a.dir:
+		return cmp.Compare(strings.ToLower(a.name), strings.ToLower(b.name))
+	}
+	return cmp.Or(b.at.Compare(a.at), cmp.Compare(a.name, b.name))
+}
+
+func newRow() fyne.CanvasObject {
+	name := widget.NewLabel("")
+	name.Truncation = fyne.TextTruncateEllipsis
+	return container.NewBorder(nil, nil, widget.NewIcon(theme.FileIcon()), widget.NewLabel(""), name)
+}
+
+func (p *Picker) fill(i int, o fyne.CanvasObject) {
+	row, ok := o.(*fyne.Container)
+	if !ok || i >= len(p.entries) {
+		return
+	}
+	e := p.entries[i]
+	for _, x := range row.Objects {
+		switch x := x.(type) {
+		case *widget.Icon:
+			x.SetResource(map[bool]fyne.Resource{true: theme.FolderIcon(), false: icons.New(icons.Picture)}[e.dir])
+		case *widget.Label:
+			if x.Truncation != fyne.TextTruncateOff {
+				x.SetText(e.name)
+			} else {
+				x.SetText(map[bool]string{true: "", false: parts.Day(e.at)}[e.dir])
+			}
+		}
+	}
+}
+
+// choose enters a folder or notes a file.
+func (p *Picker) choose(i widget.ListItemID) {
+	if i < 0 || i >= len(p.entries) {
+		return
+	}
+	if p.entries[i].dir {
+		p.enter(p.entries[i].path)
+		return
+	}
+	p.picked = i
+	p.open.Enable()
+}
+
+func (p *Picker) take() {
+	if p.picked >= 0 && p.picked < len(p.entries) {
+		p.modal.Hide()
+		p.chosen(p.entries[p.picked].path)
+	}
+}

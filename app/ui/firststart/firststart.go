@@ -1,0 +1,292 @@
+// Package firststart is what a person sees before there is a profile: five short
+// steps on one card. It asks for a name, a language and whether to use the
+// Internet, says what is not protected yet, and leads to the first contact. It
+// keeps the answers; making the profile is its caller's work.
+package firststart
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/canvas"
+	"fyne.io/fyne/v2/container"
+	"fyne.io/fyne/v2/theme"
+	"fyne.io/fyne/v2/widget"
+
+	"github.com/kuvert-im/kuvert/app/chat"
+	"github.com/kuvert-im/kuvert/app/ui/icons"
+	"github.com/kuvert-im/kuvert/app/ui/parts"
+)
+
+// Answers is what a new profile needs.
+type Answers struct {
+	Name     string
+	Language string // "de" or "en"
+	LANOnly  bool
+}
+
+// Config is what the screen is given.
+type Config struct {
+	Window fyne.Window
+	// Work runs work away from the UI thread and what it returns on it.
+	Work func(work func(ctx context.Context) (show func()))
+	// Icon is shown with the welcome; nil shows none.
+	Icon fyne.Resource
+	// Language is the one spoken now; SetLanguage makes another one spoken.
+	Language    string
+	SetLanguage func(language string)
+	// Create makes the profile; it runs away from the UI thread. Its errors may
+	// wrap the sentinels of package chat.
+	Create func(ctx context.Context, a Answers) error
+	// Done is called on the UI thread when the person is through: addContact says
+	// whether they want to add a contact now.
+	Done func(addContact bool)
+}
+
+// The steps, in their order.
+const (
+	stepWelcome = iota
+	stepName
+	stepNetwork
+	stepDisk
+	stepContact
+	steps
+)
+
+// Measures in dp.
+const (
+	cardWidth  = 440
+	cardHeight = 352
+	margin     = 20
+)
+
+var languages = []struct{ code, name string }{{"de", "Deutsch"}, {"en", "English"}}
+
+// Screen is the card and where the person is on it.
+type Screen struct {
+	cfg     Config
+	step    int
+	answers Answers
+	busy    bool
+
+	root *fyne.Container
+	name *widget.Entry
+	say  *parts.Say
+	next *widget.Button
+	back *widget.Button
+}
+
+// Open puts the screen into the window, at its first step. LAN only is chosen
+// beforehand: the safer answer.
+func Open(cfg Config) *Screen {
+	s := &Screen{cfg: cfg, answers: Answers{Language: cfg.Language, LANOnly: true}, root: container.NewStack()}
+	cfg.Window.SetContent(s.root)
+	s.show()
+	return s
+}
+
+// Answers returns what was answered so far.
+func (s *Screen) Answers() Answers { return s.answers }
+
+func (s *Screen) goTo(step int) {
+	s.step = min(max(step, 0), steps-1)
+	s.show()
+}
+
+// show builds the present step anew: that is also how a new language appears.
+func (s *Screen) show() {
+	s.say, s.name = parts.NewSay(), nil
+	s.back = parts.Quiet(parts.T("screens.back"), func() { s.goTo(s.step - 1) })
+	var body []fyne.CanvasObject
+	var focus fyne.Focusable
+	switch s.step {
+	case stepWelcome:
+		body = s.welcome()
+	case stepName:
+		body = s.askName()
+		focus = s.name
+	case stepNetwork:
+		body = s.askNetwork()
+	case stepDisk:
+		body = s.tellDisk()
+	case stepContact:
+		body = s.offerContact()
+	}
+	if focus == nil {
+		focus = s.next
+	}
+	s.root.Objects = []fyne.CanvasObject{s.card(body)}
+	s.root.Refresh()
+	s.cfg.Window.Canvas().Focus(focus)
+}
+
+// card frames a step: where one is, the body, what went wrong, the buttons.
+func (s *Screen) card(body []fyne.CanvasObject) fyne.CanvasObject {
+	where := parts.Muted(parts.T("screens.first.step", parts.With("N", s.step+1, "Of", steps)))
+	all := append([]fyne.CanvasObject{where}, body...)
+	all = append(all, parts.Spring(), s.say, parts.Beside(parts.Gap, s.back, parts.Space(0), s.next))
+	if s.step == stepWelcome {
+		s.back.Hide()
+	}
+	least := canvas.NewRectangle(nil)
+	least.SetMinSize(fyne.NewSize(0, cardHeight))
+	sheet := container.NewStack(least, parts.Card(parts.Column(12, all...), 24))
+	return container.NewVScroll(parts.Pad(parts.Middle(cardWidth, sheet), margin, margin, margin, margin))
+}
+
+func (s *Screen) primary(text string, f func()) { s.next = parts.Primary(text, f) }
+
+func (s *Screen) welcome() []fyne.CanvasObject {
+	s.primary(parts.T("screens.first.welcome.next"), func() { s.goTo(stepName) })
+	out := []fyne.CanvasObject{}
+	if s.cfg.Icon != nil {
+		img := canvas.NewImageFromResource(s.cfg.Icon)
+		img.FillMode = canvas.ImageFillContain
+		img.SetMinSize(fyne.NewSquareSize(72))
+		out = append(out, parts.Row(0, img))
+	}
+	return append(out,
+		parts.Title(parts.T("screens.first.welcome.title")),
+		parts.Body(parts.T("screens.first.welcome.text")),
+	)
+}
+
+func (s *Screen) askName() []fyne.CanvasObject {
+	s.primary(parts.T("screens.next"), s.takeName)
+	s.name = widget.NewEntry()
+	s.name.SetPlaceHolder(parts.T("screens.first.name.hint"))
+	s.name.SetText(s.answers.Name)
+	s.name.OnChanged = func(t string) {
+		s.answers.Name = strings.TrimSpace(t)
+		s.say.Clear()
+	}
+	s.name.OnSubmitted = func(string) { s.takeName() }
+	return []fyne.CanvasObject{
+		parts.Title(parts.T("screens.first.name.title")),
+		parts.Body(parts.T("screens.first.name.text")),
+		s.name,
+		parts.Space(4),
+		parts.Column(6, parts.Label(parts.T("screens.first.language.label")), s.languages()),
+	}
+}
+
+func (s *Screen) languages() fyne.CanvasObject {
+	var names []string
+	for _, l := range languages {
+		names = append(names, l.name)
+	}
+	sel := widget.NewSelect(names, nil)
+	sel.SetSelectedIndex(slices.IndexFunc(languages, func(l struct{ code, name string }) bool { return l.code == s.answers.Language }))
+	sel.OnChanged = func(string) {
+		if i := sel.SelectedIndex(); i >= 0 && languages[i].code != s.answers.Language {
+			s.answers.Language = languages[i].code
+			s.cfg.SetLanguage(s.answers.Language)
+			s.show()
+		}
+	}
+	return sel
+}
+
+func (s *Screen) takeName() {
+	if key := badName(s.answers.Name); key != "" {
+		s.say.Set(parts.ToneError, parts.T(key))
+		s.cfg.Window.Canvas().Focus(s.name)
+		return
+	}
+	s.goTo(stepNetwork)
+}
+
+// badName returns the key of what is wrong with a name, "" if nothing is.
+func badName(name string) string {
+	switch {
+	case name == "":
+		return "screens.first.name.empty"
+	case len(name) > chat.MaxNameSize:
+		return "screens.first.name.long"
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
+		return "screens.first.name.bad"
+	}
+	return ""
+}
+
+func (s *Screen) askNetwork() []fyne.CanvasObject {
+	s.primary(parts.T("screens.next"), func() { s.goTo(stepDisk) })
+	selected := 1
+	if s.answers.LANOnly {
+		selected = 0
+	}
+	group := parts.NewChoiceGroup(selected,
+		[2]string{parts.T("screens.network.lan"), parts.T("screens.network.lan.text")},
+		[2]string{parts.T("screens.network.internet"), parts.T("screens.network.internet.text")})
+	group.OnChanged = func(i int) { s.answers.LANOnly = i == 0 }
+	return []fyne.CanvasObject{
+		parts.Title(parts.T("screens.first.network.title")),
+		parts.Column(parts.Gap, group.Objects()...),
+		parts.Muted(parts.T("screens.first.network.later")),
+	}
+}
+
+func (s *Screen) tellDisk() []fyne.CanvasObject {
+	s.primary(parts.T("screens.first.disk.next"), s.create)
+	mark := parts.Mark(icons.Colored(icons.Warning, theme.ColorNameWarning))
+	return []fyne.CanvasObject{
+		parts.Beside(10, mark, parts.Title(parts.T("screens.first.disk.title")), nil),
+		parts.Body(parts.T("screens.first.disk.text")),
+		parts.Body(parts.T("screens.first.disk.advice")),
+	}
+}
+
+// create hands the answers over and goes on once there is a profile.
+func (s *Screen) create() {
+	if s.busy {
+		return
+	}
+	s.busy = true
+	s.next.Disable()
+	s.back.Disable()
+	s.say.Busy(parts.T("screens.first.creating"))
+	answers := s.answers
+	s.cfg.Work(func(ctx context.Context) func() {
+		err := s.cfg.Create(ctx, answers)
+		return func() { s.created(err) }
+	})
+}
+
+func (s *Screen) created(err error) {
+	s.busy = false
+	if err == nil || errors.Is(err, chat.ErrProfileExists) {
+		s.goTo(stepContact)
+		return
+	}
+	s.next.Enable()
+	s.back.Enable()
+	s.say.Set(parts.ToneError, failure(err))
+	s.cfg.Window.Canvas().Focus(s.next)
+}
+
+// failure says why there is no profile.
+func failure(err error) string {
+	switch {
+	case errors.Is(err, chat.ErrDiskFull):
+		return parts.T("screens.first.failed.full")
+	case errors.Is(err, chat.ErrProfileBusy):
+		return parts.T("screens.first.failed.busy")
+	case errors.Is(err, chat.ErrBadName):
+		return parts.T("screens.first.name.bad")
+	}
+	return parts.T("screens.first.failed")
+}
+
+func (s *Screen) offerContact() []fyne.CanvasObject {
+	s.primary(parts.T("screens.first.contact.add"), func() { s.cfg.Done(true) })
+	s.back = parts.Quiet(parts.T("screens.first.contact.later"), func() { s.cfg.Done(false) })
+	return []fyne.CanvasObject{
+		parts.Title(parts.T("screens.first.contact.title")),
+		parts.Body(parts.T("screens.first.contact.text")),
+	}
+}

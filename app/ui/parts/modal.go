@@ -1,0 +1,97 @@
+package parts
+
+import (
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/canvas"
+	"fyne.io/fyne/v2/container"
+	"fyne.io/fyne/v2/theme"
+	"fyne.io/fyne/v2/widget"
+)
+
+// Modal is a card over the window. Escape closes it by OnClose.
+type Modal struct {
+	popup  *widget.PopUp
+	window fyne.Window
+	holder *fyne.Container
+	width  float32
+	before func(*fyne.KeyEvent)
+	// OnClose is called when Escape is pressed; nil ignores the key.
+	OnClose func()
+}
+
+// ModalWidth is a modal's usual width in dp.
+const ModalWidth = 400
+
+// NewModal makes a hidden modal of a width.
+func NewModal(w fyne.Window, width float32) *Modal {
+	m := &Modal{window: w, holder: container.NewStack(), width: width}
+	m.popup = widget.NewModalPopUp(m.holder, w.Canvas())
+	return m
+}
+
+// Show replaces what the modal shows, and shows it.
+func (m *Modal) Show(o fyne.CanvasObject) {
+	room := m.window.Canvas().Size()
+	w := min(m.width, max(0, room.Width-32))
+	wide := canvas.NewRectangle(nil)
+	wide.SetMinSize(fyne.NewSize(w-48, 0))
+	sheet := container.NewStack(Ground(theme.ColorNameOverlayBackground, 14, theme.ColorNameSeparator), Pad(container.NewStack(wide, o), 24, 24, 20, 24))
+	m.holder.Objects = []fyne.CanvasObject{sheet}
+	sheet.Resize(fyne.NewSize(w, sheet.MinSize().Height)) // wrapped text learns its width
+	m.popup.Resize(fyne.NewSize(w, sheet.MinSize().Height))
+	if !m.Visible() {
+		m.before = m.window.Canvas().OnTypedKey()
+		m.window.Canvas().SetOnTypedKey(m.key)
+	}
+	m.popup.Show()
+	m.popup.Resize(fyne.NewSize(w, sheet.MinSize().Height))
+}
+
+func (m *Modal) key(e *fyne.KeyEvent) {
+	if e.Name == fyne.KeyEscape && m.OnClose != nil {
+		m.OnClose()
+	}
+}
+
+// Visible reports whether it is shown.
+func (m *Modal) Visible() bool {
+	for _, o := range m.window.Canvas().Overlays().List() {
+		if o == m.popup {
+			return true
+		}
+	}
+	return false
+}
+
+// Hide takes it away.
+func (m *Modal) Hide() {
+	if m.Visible() {
+		m.popup.Hide()
+		m.window.Canvas().SetOnTypedKey(m.before)
+	}
+}
+
+// Focus puts the keyboard on something in the modal.
+func (m *Modal) Focus(f fyne.Focusable) { m.window.Canvas().Focus(f) }
+
+// Ask shows a question with two answers: the first leads back, the second does it.
+func Ask(w fyne.Window, title, text, back, do string, danger bool, yes func()) *Modal {
+	m := NewModal(w, ModalWidth)
+	m.OnClose = m.Hide
+	no := widget.NewButton(back, m.Hide)
+	ok := Primary(do, func() {
+		m.Hide()
+		yes()
+	})
+	if danger {
+		ok.Importance = widget.DangerImportance
+	}
+	m.Show(Column(12, Title(title), Body(text), Space(4), Answers(no, ok)))
+	m.Focus(no)
+	return m
+}
+
+// Answers places buttons at the right, the last one leading on.
+func Answers(buttons ...fyne.CanvasObject) fyne.CanvasObject {
+	return container.NewBorder(nil, nil, nil, Row(Gap, buttons...))
+}

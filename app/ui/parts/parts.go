@@ -1,0 +1,53 @@
+// Package parts holds what several screens are made of: text that wraps, columns,
+// choices, a QR code, a line that says what went wrong. The parts know the theme
+// by its names alone and never ask the core.
+package parts
+
+import (
+	"context"
+	"time"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/lang"
+
+	"github.com/kuvert-im/kuvert/app/core"
+)
+
+// Env is what a screen is given.
+type Env struct {
+	Client core.Client
+	Window fyne.Window
+	// Work runs work away from the UI thread and what it returns, if not nil, on
+	// it. ctx ends with the window. It never blocks.
+	Work func(work func(ctx context.Context) (show func()))
+	// Now is the time; tests stop it.
+	Now func() time.Time
+}
+
+// Measures in dp, from the interface's grid of 4.
+const (
+	Gap     = 8  // between things that belong together
+	Section = 24 // between sections
+	Edge    = 20 // around a pane
+	Radius  = 10
+)
+
+// T is the text of a key in the language that is spoken. data fills the text's
+// fields.
+func T(key string, data ...map[string]any) string {
+	if len(data) == 0 {
+		return lang.X(key, key)
+	}
+	return lang.X(key, key, data[0])
+}
+
+// With is a shorter map for T.
+func With(pairs ...any) map[string]any {
+	m := map[string]any{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if k, ok := pairs[i].(string); ok {
+			m[k] = pairs[i+1]
+		}
+	}
+	return m
+}

@@ -1,0 +1,329 @@
+// Package settings is the screen of the settings: each is stored when it is
+// changed, and goes back if it could not be. What the app knows about its own
+// reachability stands with the setting that it belongs to.
+package settings
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/container"
+	"fyne.io/fyne/v2/widget"
+
+	"github.com/kuvert-im/kuvert/app/chat"
+	"github.com/kuvert-im/kuvert/app/core"
+	"github.com/kuvert-im/kuvert/app/event"
+	"github.com/kuvert-im/kuvert/app/ui/icons"
+	"github.com/kuvert-im/kuvert/app/ui/parts"
+)
+
+const maxWidth = 560
+
+// Config is what the screen is given.
+type Config struct {
+	parts.Env
+	Version string
+	// Licences is the text about the parts that the program is made of.
+	Licences string
+	// ThemeChanged is called when another theme was stored: "light", "dark", or ""
+	// for the system's.
+	ThemeChanged func(choice string)
+	// Quit ends the program, so that a new language applies at the next start.
+	Quit func()
+}
+
+// Screen is the screen. Its methods belong to the UI thread.
+type Screen struct {
+	cfg      Config
+	values   map[string]string
+	filling  bool // controls are set by the program
+	language string
+
+	root    *container.Scroll
+	say     *parts.Say
+	name    *widget.Entry
+	save    *widget.Button
+	network *parts.ChoiceGroup
+	state   *parts.Text
+	trouble *parts.Say
+	checks  map[string]*parts.Switch
+	theme   *choice
+	lang    *choice
+	restart *fyne.Container
+}
+
+// New builds the screen. Show fills it.
+func New(cfg Config) *Screen {
+	s := &Screen{cfg: cfg, values: map[string]string{}, say: parts.NewSay(), trouble: parts.NewSay(), checks: map[string]*parts.Switch{}}
+	all := parts.Column(parts.Section, s.say,
+		s.section("screens.settings.profile", icons.Contact, s.profile()...),
+		s.section("screens.settings.network", icons.Network, s.reach()...),
+		s.section("screens.settings.privacy", icons.Eye, s.privacy()...),
+		s.section("screens.settings.notify", icons.Bell, s.notify()...),
+		s.section("screens.settings.appearance", icons.Palette, s.appearance()...),
+		s.section("screens.settings.about", icons.Info, s.about()...),
+	)
+	s.root = container.NewVScroll(parts.Pad(parts.AtMost(maxWidth, all), parts.Edge, parts.Edge, parts.Edge, parts.Edge))
+	return s
+}
+
+// Title names the screen.
+func (s *Screen) Title() string { return parts.T("screens.settings.title") }
+
+// Object is what to show.
+func (s *Screen) Object() fyne.CanvasObject { return s.root }
+
+// Show is called each time the screen comes to the front.
+func (s *Screen) Show() {
+	s.say.Clear()
+	s.load()
+}
+
+// Changed is called with what happened in the core.
+func (s *Screen) Changed(events []event.Event) {
+	for _, e := range events {
+		switch e.Kind {
+		case event.SettingsChanged, event.NetworkChanged, event.TroubleChanged:
+			s.load()
+			return
+		default:
+		}
+	}
+}
+
+func (s *Screen) section(key string, icon icons.Name, objects ...fyne.CanvasObject) fyne.CanvasObject {
+	head := parts.Beside(10, parts.Mark(icons.New(icon)), parts.Head(parts.T(key)), nil)
+	return parts.Card(parts.Column(12, append([]fyne.CanvasObject{head}, objects...)...), 20)
+}
+
+func (s *Screen) profile() []fyne.CanvasObject {
+	s.name = widget.NewEntry()
+	s.save = parts.Primary(parts.T("screens.save"), s.saveName)
+	s.save.Disable()
+	s.name.OnChanged = func(t string) {
+		if t = strings.TrimSpace(t); t == "" || t == s.values[core.SettingName] {
+			s.save.Disable()
+		} else {
+			s.save.Enable()
+		}
+	}
+	s.name.OnSubmitted = func(string) { s.saveName() }
+	return []fyne.CanvasObject{
+		parts.Label(parts.T("screens.settings.name")),
+		parts.Beside(parts.Gap, nil, s.name, s.save),
+		parts.Muted(parts.T("screens.settings.name.text")),
+	}
+}
+
+func (s *Screen) saveName() {
+	if name := strings.TrimSpace(s.name.Text); name != "" && name != s.values[core.SettingName] {
+		s.save.Disable()
+		s.set(core.SettingName, name, nil)
+	}
+}
+
+func (s *Screen) reach() []fyne.CanvasObject {
+	s.network = parts.NewChoiceGroup(-1,
+		[2]string{parts.T("screens.network.lan"), parts.T("screens.network.lan.text")},
+		[2]string{parts.T("screens.network.internet"), parts.T("screens.network.internet.text")})
+	s.network.OnChanged = func(i int) {
+		s.set(core.SettingNetwork, []string{core.NetworkLAN, core.NetworkInternet}[i], nil)
+	}
+	s.state = parts.Muted("")
+	return []fyne.CanvasObject{parts.Column(parts.Gap, s.network.Objects()...), s.state, s.trouble}
+}
+
+func (s *Screen) privacy() []fyne.CanvasObject {
+	return []fyne.CanvasObject{
+		s.check(core.SettingVisible, "screens.add.visible", "screens.add.visible.text"),
+		s.check(core.SettingReadReceipts, "screens.settings.receipts", "screens.settings.receipts.text"),
+		parts.Muted(parts.T("screens.settings.disk")),
+	}
+}
+
+func (s *Screen) notify() []fyne.CanvasObject {
+	return []fyne.CanvasObject{
+		s.check(core.SettingNotify, "screens.settings.notify.on", ""),
+		s.check(core.SettingNotifyContent, "screens.settings.notify.content", "screens.settings.notify.content.text"),
+	}
+}
+
+// check is a switch with a sentence under it.
+func (s *Screen) check(key, label, text string) fyne.CanvasObject {
+	if text != "" {
+		text = parts.T(text)
+	}
+	c := parts.NewSwitch(parts.T(label), text, func(on bool) {
+		if key == core.SettingNotify {
+			s.checksFollow()
+		}
+		s.set(key, strconv.FormatBool(on), nil)
+	})
+	s.checks[key] = c
+	return c
+}
+
+func (s *Screen) appearance() []fyne.CanvasObject {
+	s.theme = newChoice([]option{
+		{"", parts.T("screens.settings.system")}, {"light", parts.T("screens.settings.theme.light")}, {"dark", parts.T("screens.settings.theme.dark")},
+	}, func(v string) {
+		s.set(core.SettingTheme, v, func() {
+			if s.cfg.ThemeChanged != nil {
+				s.cfg.ThemeChanged(v)
+			}
+		})
+	})
+	s.lang = newChoice([]option{{"", parts.T("screens.settings.system")}, {"de", "Deutsch"}, {"en", "English"}}, func(v string) {
+		s.set(core.SettingLanguage, v, s.showRestart)
+	})
+	quit := widget.NewButton(parts.T("screens.settings.restart.now"), func() {
+		if s.cfg.Quit != nil {
+			s.cfg.Quit()
+		}
+	})
+	s.restart = parts.Beside(12, parts.Mark(icons.New(icons.Info)), parts.Body(parts.T("screens.settings.restart")), quit)
+	s.restart.Hide()
+	return []fyne.CanvasObject{
+		parts.Column(6, parts.Label(parts.T("screens.settings.theme")), s.theme.sel),
+		parts.Column(6, parts.Label(parts.T("screens.settings.language")), s.lang.sel),
+		s.restart,
+	}
+}
+
+// showRestart says that a new language waits for a restart; back at the one that
+// is spoken, there is nothing to say.
+func (s *Screen) showRestart() {
+	if s.lang.value() == s.language {
+		s.restart.Hide()
+	} else {
+		s.restart.Show()
+	}
+	s.root.Refresh()
+}
+
+func (s *Screen) about() []fyne.CanvasObject {
+	licences := widget.NewButtonWithIcon(parts.T("screens.settings.licences"), icons.New(icons.File), s.showLicences)
+	return []fyne.CanvasObject{
+		parts.Body(parts.T("screens.settings.version", parts.With("Version", s.cfg.Version))),
+		parts.Muted(parts.T("screens.settings.about.text")),
+		parts.Row(0, licences),
+	}
+}
+
+// snapshot is what the screen shows.
+type snapshot struct {
+	values map[string]string
+	net    core.Network
+}
+
+func (s *Screen) load() {
+	s.cfg.Work(func(ctx context.Context) func() {
+		var snap snapshot
+		var err error
+		if snap.values, err = s.cfg.Client.Settings(ctx); err == nil {
+			snap.net, err = s.cfg.Client.Network(ctx)
+		}
+		return func() {
+			if err != nil {
+				s.say.Set(parts.ToneError, parts.T("screens.code.unknown"))
+				return
+			}
+			s.fill(snap)
+		}
+	})
+}
+
+// fill sets the controls; a name that is being typed is left alone.
+func (s *Screen) fill(snap snapshot) {
+	first := len(s.values) == 0
+	typed := !first && strings.TrimSpace(s.name.Text) != s.values[core.SettingName]
+	s.filling = true
+	defer func() { s.filling = false }()
+	s.values = snap.values
+	if !typed {
+		s.name.SetText(s.values[core.SettingName])
+	}
+	s.network.SetSelected(map[string]int{core.NetworkLAN: 0, core.NetworkInternet: 1}[s.values[core.SettingNetwork]])
+	for key, c := range s.checks {
+		c.SetOn(s.values[key] == "true")
+	}
+	s.checksFollow()
+	s.theme.set(s.values[core.SettingTheme])
+	s.lang.set(s.values[core.SettingLanguage])
+	if first {
+		s.language = s.values[core.SettingLanguage]
+	}
+	s.showRestart()
+	s.showNetwork(snap.net)
+}
+
+// checksFollow: without notifications there is no content to show in them.
+func (s *Screen) checksFollow() {
+	if s.checks[core.SettingNotify].On() {
+		s.checks[core.SettingNotifyContent].Enable()
+	} else {
+		s.checks[core.SettingNotifyContent].Disable()
+	}
+}
+
+var troubles = map[string]struct {
+	tone parts.Tone
+	key  string
+}{
+	core.TroublePort:      {parts.ToneWarning, "screens.settings.trouble.port"},
+	core.TroubleMulticast: {parts.ToneWarning, "screens.settings.trouble.multicast"},
+	core.TroubleDiskFull:  {parts.ToneError, "screens.settings.trouble.disk"},
+	core.TroubleDatabase:  {parts.ToneError, "screens.settings.trouble.database"},
+	core.TroubleNoNetwork: {parts.ToneWarning, "screens.settings.trouble.network"},
+}
+
+func (s *Screen) showNetwork(n core.Network) {
+	if n.Online {
+		s.state.SetText(parts.T("screens.settings.network.online", parts.With("Port", n.Port)))
+	} else {
+		s.state.SetText(parts.T("screens.settings.network.offline"))
+	}
+	if t, ok := troubles[n.Trouble]; ok {
+		s.trouble.Set(t.tone, parts.T(t.key))
+	} else {
+		s.trouble.Clear()
+	}
+	s.root.Refresh()
+}
+
+// set stores a setting; then runs once it is stored. What could not be stored
+// goes back to what it was.
+func (s *Screen) set(key, value string, then func()) {
+	if s.filling || s.values[key] == value {
+		return
+	}
+	s.say.Clear()
+	s.cfg.Work(func(ctx context.Context) func() {
+		err := s.cfg.Client.SetSetting(ctx, key, value)
+		return func() {
+			if err != nil {
+				s.say.Set(parts.ToneError, parts.T(failure(err)))
+				s.root.ScrollToTop()
+			} else {
+				s.values[key] = value
+				if then != nil {
+					then()
+				}
+			}
+			s.load()
+		}
+	})
+}
+
+func failure(err error) string {
+	switch {
+	case errors.Is(err, chat.ErrBadName):
+		return "screens.contact.name.bad"
+	case errors.Is(err, chat.ErrDiskFull):
+		return "screens.code.diskfull"
+	}
+	return "screens.settings.failed"
+}
