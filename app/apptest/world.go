@@ -51,7 +51,7 @@ type World struct {
 // Run runs fn in a world of its own and afterwards stops everybody in it.
 func Run(t *testing.T, fn func(*World)) {
 	t.Helper()
-	dir := t.TempDir()
+	dir := fastDir(t)
 	synctest.Test(t, func(t *testing.T) {
 		w := &World{T: t, dir: dir, Net: newNet()}
 		w.Net.log = w.log.add
@@ -66,6 +66,18 @@ func Run(t *testing.T, fn func(*World)) {
 		}()
 		fn(w)
 	})
+}
+
+// fastDir is a folder in memory where there is one: what a disk does is tested
+// with the store, here it would only be waited for.
+func fastDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "kuvert-test-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
 }
 
 // Section marks a part of the scenario in the log that a failure prints.

@@ -296,6 +296,8 @@ func (c *Core) why(tx ReadTx, it chat.OutboxItem) (Why, error) {
 		return WhyBlocked, nil
 	case !c.net.State().Online:
 		return WhyNoNetwork, nil
+	case ct.Pending && it.Attempts > 0 && it.SentAt.IsZero():
+		return WhyRefused, nil // an inviter who is there and does not take it
 	case ct.Pending:
 		return WhyNotAccepted, nil
 	case !connected:

@@ -244,7 +244,8 @@ func (in *inbox) settle(person chat.PersonID) error {
 	if err := errors.Join(in.PutContact(ct), in.DeleteJoining(j.ID)); err != nil {
 		return err
 	}
-	in.becomeContact(person, inviteRef(j.ID))
+	in.becomeContact(person)
+	in.then(func() { in.core.net.Unfollow(inviteRef(j.ID)) })
 	return in.notice(person, chat.NoticeConnected)
 }
 

@@ -19,7 +19,8 @@ const (
 	resendMost  = 5 * time.Minute
 	deliverTime = 30 * time.Second // for one batch to be answered
 	fetchTime   = 15 * time.Second // for a bundle
-	fetchPause  = 10 * time.Second // between two fetches
+	fetchFirst  = 10 * time.Second // between two fetches of a bundle; doubles
+	fetchMost   = 10 * time.Minute
 )
 
 // lanes are the people who are connected, each with the goroutine that sends to
@@ -183,6 +184,7 @@ type lane struct {
 	resend    time.Duration
 	due       time.Time // of the first item that is held back; zero: none
 	nextFetch time.Time
+	fetchWait time.Duration
 }
 
 func (l *lane) wake() {
@@ -455,7 +457,8 @@ func (l *lane) fetch(ctx context.Context, ref string) (more bool, err error) {
 		l.due = l.nextFetch
 		return false, nil
 	}
-	l.nextFetch = now.Add(fetchPause)
+	l.fetchWait = min(max(2*l.fetchWait, fetchFirst), fetchMost)
+	l.nextFetch = now.Add(l.fetchWait)
 	fctx, cancel := context.WithTimeout(ctx, fetchTime)
 	defer cancel()
 	raw, err := l.core.net.FetchBundle(fctx, ref)

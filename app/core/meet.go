@@ -9,6 +9,7 @@ import (
 	"github.com/kuvert-im/kuvert/app/chat"
 	"github.com/kuvert-im/kuvert/app/event"
 	"github.com/kuvert-im/kuvert/crypto/envelope"
+	"github.com/kuvert-im/kuvert/crypto/handshake"
 	"github.com/kuvert-im/kuvert/crypto/session"
 )
 
@@ -23,7 +24,7 @@ const (
 func (in *inbox) takeHandshake(raw []byte) (byte, error) {
 	hs, inv, err := in.openHandshake(raw)
 	if errors.Is(err, session.ErrCannotOpen) || errors.Is(err, session.ErrRefused) {
-		return answerOf(err), nil
+		return in.unopened(raw, answerOf(err))
 	}
 	if err != nil {
 		return 0, err
@@ -37,7 +38,7 @@ func (in *inbox) takeHandshake(raw []byte) (byte, error) {
 	case err == nil && ct.Blocked:
 		return AnswerBusy, nil
 	case err == nil:
-		return in.accept(from, hs, nil)
+		return in.accept(from, hs, func() error { return in.useInvitation(inv, from) })
 	case !errors.Is(err, chat.ErrNotFound):
 		return 0, err
 	case inv != nil:
@@ -121,17 +122,54 @@ func (in *inbox) guest(from chat.PersonID, hs *session.Incoming, inv *chat.Invit
 	case inv.Revoked, in.env.Now.After(inv.ExpiresAt):
 		return AnswerRefused, nil
 	case !inv.UsedBy.IsZero() && inv.UsedBy != from:
-		return AnswerRefused, in.notice(inv.UsedBy, chat.NoticeInviteReused)
+		return AnswerRefused, in.warnReuse(*inv)
 	}
 	return in.accept(from, hs, func() error {
-		inv.UsedBy, inv.UsedAt = from, in.env.Now
-		in.publish(event.Event{Kind: event.InvitationChanged})
-		if err := in.PutInvitation(*inv); err != nil {
+		if err := in.useInvitation(inv, from); err != nil {
 			return err
 		}
-		in.becomeContact(from, inviteRef(inv.ID))
+		in.becomeContact(from)
 		return in.newContact(chat.Contact{ID: from, AddedAt: in.env.Now}, chat.NoticeConnected)
 	})
+}
+
+// unopened looks at a handshake to a prekey that is not held any more: if it was
+// a used invitation's, and this is not its guest, somebody else has the code.
+func (in *inbox) unopened(raw []byte, answer byte) (byte, error) {
+	hint, ok := handshake.Peek(raw)
+	if !ok || !isInviteRef(in.ref) {
+		return answer, nil
+	}
+	all, err := in.Invitations()
+	if err != nil {
+		return 0, err
+	}
+	for _, inv := range all {
+		if inv.Hints[0] == hex.EncodeToString(hint[:]) && !inv.UsedBy.IsZero() {
+			return AnswerRefused, in.warnReuse(inv)
+		}
+	}
+	return answer, nil
+}
+
+// warnReuse tells, once, that a used invitation was answered again.
+func (in *inbox) warnReuse(inv chat.Invitation) error {
+	if inv.Revoked {
+		return nil
+	}
+	inv.Revoked = true
+	in.then(in.core.keys.forget)
+	return errors.Join(in.PutInvitation(inv), in.notice(inv.UsedBy, chat.NoticeInviteReused))
+}
+
+// useInvitation notes who answered an invitation first; nil is none.
+func (in *inbox) useInvitation(inv *chat.Invitation, by chat.PersonID) error {
+	if inv == nil || !inv.UsedBy.IsZero() {
+		return nil
+	}
+	inv.UsedBy, inv.UsedAt = by, in.env.Now
+	in.publish(event.Event{Kind: event.InvitationChanged})
+	return in.PutInvitation(*inv)
 }
 
 // newContact stores a contact and the conversation with them.
@@ -155,11 +193,13 @@ func (s *step) newContact(ct chat.Contact, n chat.Notice) error {
 
 // becomeContact lets the network know, after the commit, that the one on this
 // connection is a contact now.
-func (in *inbox) becomeContact(person chat.PersonID, from string) {
-	host := in.host
+func (in *inbox) becomeContact(person chat.PersonID) {
+	host, from, to := in.host, in.ref, person.String()
 	in.then(func() {
 		in.core.keys.forget()
-		in.core.net.Rebind(host, from, person.String())
+		if from != to {
+			in.core.net.Rebind(host, from, to)
+		}
 		in.core.followPerson(person)
 	})
 }

@@ -419,7 +419,7 @@ func theirDecision(ctx context.Context, st PairStream) error {
 func (c *Core) befriend(ctx context.Context, host HostKey, m met) error {
 	return c.update(ctx, func(s *step) error {
 		in := inbox{step: s, host: host}
-		in.becomeContact(m.person, "")
+		in.becomeContact(m.person)
 		ct, err := s.Contact(m.person)
 		if err == nil { // known already: the digits verify them
 			ct.Verified = true
