@@ -239,7 +239,7 @@ func (c *Client) Subscribe(ctx context.Context) (core.Subscription, error) {
 		s.stop = context.AfterFunc(ctx, s.Close)
 		return s, nil
 	case <-s.life.Done():
-		return nil, context.Cause(s.life)
+		return nil, s.cause()
 	case <-ctx.Done():
 		s.Close()
 		return nil, ctx.Err()
@@ -279,18 +279,21 @@ func (s *subscription) take(f frame) bool {
 
 func (s *subscription) fail(err error) { s.end(err) }
 
+// cause is why the stream ended.
+func (s *subscription) cause() error { return context.Cause(s.life) }
+
 // Next implements core.Subscription. What arrived before the stream ended is
 // delivered first.
 func (s *subscription) Next(ctx context.Context) ([]event.Event, error) {
 	both, cancel := context.WithCancel(ctx)
 	defer cancel()
-	stop := context.AfterFunc(s.life, cancel)
+	stop := context.AfterFunc(s.life, cancel) //nolint:contextcheck // the stream's life is not the caller's
 	defer stop()
 	events, err := s.sub.Next(both)
 	if err == nil || ctx.Err() != nil {
 		return events, err
 	}
-	return nil, context.Cause(s.life)
+	return nil, s.cause()
 }
 
 // Close implements core.Subscription.

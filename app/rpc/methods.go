@@ -105,10 +105,10 @@ func decode(params []json.RawMessage, into ...any) error {
 	if len(params) != len(into) {
 		return fmt.Errorf("%d parameters instead of %d: %w", len(params), len(into), ErrBadCall)
 	}
-	for i, p := range params {
-		d := json.NewDecoder(bytes.NewReader(p))
+	for i, v := range into {
+		d := json.NewDecoder(bytes.NewReader(params[i]))
 		d.DisallowUnknownFields()
-		if err := d.Decode(into[i]); err != nil {
+		if err := d.Decode(v); err != nil {
 			return fmt.Errorf("parameter %d: %w: %w", i+1, ErrBadCall, err)
 		}
 	}

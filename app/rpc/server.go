@@ -78,11 +78,12 @@ func (s *Server) serve(ctx context.Context, conn net.Conn) {
 	defer c.wg.Wait()
 	defer cancel()
 	err := c.run(ctx, conn)
-	if err != nil && ctx.Err() == nil && !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
+	if ctx.Err() == nil && !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
 		s.Log.Warn("local socket: connection refused", "cause", err.Error())
 	}
 }
 
+// run serves the connection until it ends, and tells why.
 func (c *session) run(ctx context.Context, conn net.Conn) error {
 	r := bufio.NewReader(conn)
 	_ = conn.SetReadDeadline(time.Now().Add(helloTimeout))

@@ -73,7 +73,7 @@ func (i *Instance) build(ctx context.Context) error {
 		}
 		i.net, cfg.Transport = t, t
 	}
-	c, err := core.New(cfg)
+	c, err := core.New(cfg) //nolint:contextcheck // it only reads who this is
 	i.core = c
 	return err
 }

@@ -91,12 +91,12 @@ func (d *daemon) wait() (serving, error) {
 	select {
 	case s, ok := <-d.ready:
 		if !ok {
-			return s, fmt.Errorf("serve ended: %v: %s", d.cmd.Wait(), d.stderr)
+			return s, fmt.Errorf("serve ended: %w: %s", d.cmd.Wait(), d.stderr)
 		}
 		return s, nil
 	case <-time.After(patience):
 		_ = d.cmd.Process.Kill()
-		return serving{}, fmt.Errorf("serve is not ready: %v: %s", d.cmd.Wait(), d.stderr)
+		return serving{}, fmt.Errorf("serve is not ready: %w: %s", d.cmd.Wait(), d.stderr)
 	}
 }
 
@@ -104,7 +104,7 @@ func (d *daemon) wait() (serving, error) {
 func (d *daemon) end() error {
 	_ = d.cmd.Process.Signal(syscall.SIGTERM)
 	if err := d.cmd.Wait(); err != nil {
-		return fmt.Errorf("serve: %v: %s", err, d.stderr)
+		return fmt.Errorf("serve: %w: %s", err, d.stderr)
 	}
 	return nil
 }
