@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -261,12 +262,27 @@ func (n *Node) letThemGreet(ctx context.Context, l *link) {
 
 // dropStranger closes a link that nobody needs.
 func (n *Node) dropStranger(l *link) {
-	n.mu.Lock()
-	needed := len(l.refs) > 0 || l.held > 0 || l.greet != nil
-	n.mu.Unlock()
+	needed := n.needed(l)
+	for _, c := range n.host.Network().ConnsToPeer(l.id) {
+		needed = needed || busy(c)
+	}
 	if !needed {
 		n.closePeer(l.id)
 	}
+}
+
+// needed tells whether a link has a reason to stay.
+func (n *Node) needed(l *link) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(l.refs) > 0 || l.held > 0 || l.greet != nil
+}
+
+// busy tells whether the other side is just asking for something.
+func busy(c network.Conn) bool {
+	return slices.ContainsFunc(c.GetStreams(), func(s network.Stream) bool {
+		return s.Stat().Direction == network.DirInbound
+	})
 }
 
 // reach returns the link with a machine, dialling it at the given addresses and

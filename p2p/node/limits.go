@@ -2,7 +2,6 @@ package node
 
 import (
 	"math"
-	"net/netip"
 	"time"
 
 	"github.com/libp2p/go-libp2p"
@@ -97,6 +96,10 @@ const (
 	// again whether it is somebody's, askAgain whether it is still visible.
 	probeAgain = 10 * time.Minute
 	askAgain   = time.Minute
+	// probeRetry is the pause after a probe that failed, maxMissed how many fail
+	// before a machine is taken to be gone until it announces itself again.
+	probeRetry = 3 * time.Second
+	maxMissed  = 3
 	// watchEvery is how often interfaces and clocks are looked at.
 	watchEvery = 2 * time.Second
 	// sleptAfter is how far the clocks must be apart, or a tick late, to be taken
@@ -125,6 +128,7 @@ const (
 	systemMemory  = 256 << 20
 	systemFDs     = 768
 	transientConn = 512
+	transientFDs  = 256 // TCP that has not shaken hands; QUIC keeps room beside it
 	peerConns     = 8
 	peerStreams   = 64
 	peerMemory    = 16 << 20
@@ -138,10 +142,8 @@ func resourceManager(l Limits) (network.ResourceManager, error) {
 		rcmgr.WithLimitPerSubnet(
 			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 32, ConnCount: l.ConnsPerAddr}},
 			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 64, ConnCount: l.ConnsPerAddr}}),
-		rcmgr.WithNetworkPrefixLimit(
-			// Loopback is no exception: another user of this computer may be hostile.
-			[]rcmgr.NetworkPrefixLimit{{Network: netip.MustParsePrefix("127.0.0.0/8"), ConnCount: l.ConnsPerAddr}},
-			[]rcmgr.NetworkPrefixLimit{{Network: netip.MustParsePrefix("::1/128"), ConnCount: l.ConnsPerAddr}}),
+		// Loopback is no exception: another user of this computer may be hostile.
+		rcmgr.WithNetworkPrefixLimit([]rcmgr.NetworkPrefixLimit{}, []rcmgr.NetworkPrefixLimit{}),
 		rcmgr.WithConnRateLimiters(&rate.Limiter{
 			SubnetRateLimiter: rate.SubnetLimiter{
 				IPv4SubnetLimits: []rate.SubnetLimit{{PrefixLength: 32, Limit: rate.Limit{RPS: l.ConnRate, Burst: l.ConnBurst}}},
@@ -159,7 +161,7 @@ func partialLimits() rcmgr.PartialLimitConfig {
 			Memory: systemMemory, FD: systemFDs,
 		},
 		Transient: rcmgr.ResourceLimits{
-			Conns: transientConn, ConnsInbound: transientConn, ConnsOutbound: transientConn, FD: transientConn,
+			Conns: transientConn, ConnsInbound: transientConn, ConnsOutbound: transientConn, FD: transientFDs,
 		},
 		PeerDefault: rcmgr.ResourceLimits{
 			Conns: peerConns, ConnsInbound: peerConns, ConnsOutbound: peerConns, FD: peerConns,

@@ -118,6 +118,9 @@ func (n *Node) dueProbesLocked(now time.Time) (due []peer.ID, next time.Duration
 // visible.
 func (n *Node) probe(ctx context.Context, id peer.ID) {
 	err := n.lookAt(ctx, id)
+	if err != nil {
+		n.log.Debug("machine nearby was not looked at", "error", err)
+	}
 	n.nearby.Lock()
 	defer n.nearby.Unlock()
 	n.mu.Lock()
@@ -142,14 +145,16 @@ func (s *sighting) looked(err error) (gone bool) {
 	} else {
 		s.missed++
 	}
-	if s.name == "" {
-		return false
+	visible := s.name != ""
+	if s.missed >= maxMissed {
+		s.name, s.knows, s.missed = "", "", 0
+		return visible
 	}
-	if s.missed >= 2 {
-		s.name, s.knows = "", ""
-		return true
-	}
-	if s.next.IsZero() { // nothing happened meanwhile
+	switch {
+	case !s.next.IsZero(): // something happened meanwhile
+	case err != nil:
+		s.next = time.Now().Add(probeRetry)
+	case visible:
 		s.next = time.Now().Add(askAgain)
 	}
 	return false
@@ -179,9 +184,6 @@ func (n *Node) meet(ctx context.Context, l *link) error {
 	n.mu.Lock()
 	s := n.sights[l.id]
 	skip := len(l.refs) > 0 || s == nil || time.Since(s.hello) < probeAgain
-	if !skip {
-		s.hello = time.Now()
-	}
 	n.mu.Unlock()
 	if skip {
 		return nil
@@ -189,6 +191,9 @@ func (n *Node) meet(ctx context.Context, l *link) error {
 	if _, err := n.salute(ctx, l, ""); err != nil && !errors.Is(err, hello.ErrUnknown) {
 		return err
 	}
+	n.mu.Lock()
+	s.hello = time.Now()
+	n.mu.Unlock()
 	return nil
 }
 
@@ -277,9 +282,20 @@ func (n *Node) visibleLocked() (count int) {
 	return count
 }
 
-func (n *Node) visibleName() string {
+// nameFor returns our visible name for a machine that asks, and notes that it
+// knows it, so that it is told when we hide.
+func (n *Node) nameFor(ctx context.Context, l *link) string {
+	addrs := parseAddrs(n.reachedAt(ctx, l))
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	s := n.sights[l.id]
+	if s == nil && n.name != "" {
+		s = n.sightLocked(l.id)
+		s.addrs, s.seen = addrs, time.Now()
+	}
+	if s != nil {
+		s.knows = n.name
+	}
 	return n.name
 }
 
@@ -307,6 +323,12 @@ func cut(name string) string {
 	return name
 }
 
+// A pairing that could not be opened is tried again pairTries times.
+const (
+	pairTries = 2
+	pairPause = 300 * time.Millisecond
+)
+
 // PairDial opens the pairing protocol with a visible machine.
 func (n *Node) PairDial(ctx context.Context, host HostKey) (PairStream, error) {
 	if !n.isUp() {
@@ -316,6 +338,16 @@ func (n *Node) PairDial(ctx context.Context, host HostKey) (PairStream, error) {
 	if err != nil {
 		return nil, err
 	}
+	for range pairTries {
+		if s, err := n.pairWith(ctx, id); err == nil || ctx.Err() != nil || errors.Is(err, ErrBusy) || errors.Is(err, ErrNotFound) {
+			return s, err
+		}
+		sleep(ctx, pairPause) // the connection was just being closed as not needed
+	}
+	return n.pairWith(ctx, id)
+}
+
+func (n *Node) pairWith(ctx context.Context, id peer.ID) (PairStream, error) {
 	l, err := n.reach(ctx, id, nil)
 	if err != nil {
 		return nil, err

@@ -123,7 +123,7 @@ func (n *Node) servePair(ctx context.Context, l *link, s network.Stream) error {
 			}
 			return n.names.Allow(l.from)
 		},
-		Name: n.visibleName,
+		Name: func() string { return n.nameFor(ctx, l) },
 		Told: func(name string) { n.toldName(l, name) },
 		Accept: func(ctx context.Context, p *pair.Stream) error {
 			release, err := n.beginPairing(l)

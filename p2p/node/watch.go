@@ -163,8 +163,8 @@ func (n *Node) pingQuiet(now time.Time) {
 // dropIdleStrangers closes connections that stayed without recognition.
 func (n *Node) dropIdleStrangers(now time.Time) {
 	for _, l := range n.allLinks() {
-		if now.Sub(l.since) > n.cfg.Limits.Grace {
-			n.dropStranger(l)
+		if now.Sub(l.since) > n.cfg.Limits.Grace && !n.needed(l) {
+			n.closePeer(l.id)
 		}
 	}
 }
