@@ -4,7 +4,6 @@ import (
 	"fyne.io/fyne/v2"
 
 	"github.com/kuvert-im/kuvert/app/chat"
-	"github.com/kuvert-im/kuvert/app/core"
 	"github.com/kuvert-im/kuvert/app/event"
 	"github.com/kuvert-im/kuvert/app/ui/parts"
 )
@@ -29,11 +28,6 @@ type (
 	focuser interface{ Focus() }
 	// dropper takes what is dragged into the window.
 	dropper interface{ Dropped(items []fyne.URI) }
-	// dialog is a screen in front of the window.
-	dialog interface {
-		Changed(events []event.Event)
-		Closed() bool
-	}
 )
 
 // Screens makes the screens that the main window opens. What they lead to is in
@@ -43,9 +37,4 @@ type Screens struct {
 	AddContact func(parts.Env) Screen
 	Contact    func(parts.Env, chat.PersonID) Screen
 	Settings   func(parts.Env) Screen
-	// Pairing opens the dialog of a comparison.
-	Pairing func(parts.Env, core.Pairing) interface {
-		Changed(events []event.Event)
-		Closed() bool
-	}
 }
