@@ -157,7 +157,7 @@ func appendParts(out []byte, parts [][]byte) []byte {
 }
 
 func appendLen(out []byte, n int) []byte {
-	return binary.BigEndian.AppendUint32(out, uint32(n)) //nolint:gosec // parts are bounded by MaxSize
+	return binary.BigEndian.AppendUint32(out, uint32(n))
 }
 
 // must: HKDF fails only for lengths no caller asks for.

@@ -90,7 +90,9 @@ func sealAge(t testing.TB, r age.Recipient, text string) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	io.WriteString(w, text)
+	if _, err := io.WriteString(w, text); err != nil {
+		t.Fatal(err)
+	}
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}

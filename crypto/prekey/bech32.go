@@ -34,7 +34,7 @@ func bech32Data(hrp, text string) []byte {
 	text = strings.TrimPrefix(text, hrp+bech32Separator)
 	digits := make([]byte, 0, len(text))
 	for _, c := range text[:len(text)-bech32Checksum] {
-		digits = append(digits, byte(strings.IndexRune(bech32Digits, c))) //nolint:gosec // 0 to 31
+		digits = append(digits, byte(strings.IndexRune(bech32Digits, c))) // 0 to 31
 	}
 	return regroup(digits, 5, 8)
 }

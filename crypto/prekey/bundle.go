@@ -181,8 +181,8 @@ func (b *body) bundle() Bundle {
 // HashBundle names a bundle by its bytes.
 func HashBundle(raw []byte) [32]byte { return canon.Hash("bundle-hash", raw) }
 
-func millis(t time.Time) uint64 { return uint64(max(t.UnixMilli(), 0)) } //nolint:gosec // not negative
+func millis(t time.Time) uint64 { return uint64(max(t.UnixMilli(), 0)) }
 
 func fromMillis(ms uint64) time.Time {
-	return time.UnixMilli(int64(ms)).UTC() //nolint:gosec // at most maxMillis
+	return time.UnixMilli(int64(ms)).UTC() // at most maxMillis
 }
