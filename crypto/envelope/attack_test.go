@@ -119,6 +119,7 @@ func TestHostileHeaders(t *testing.T) {
 		"no footer":           join(intro, stanza, rest),
 		"other age version":   join([]byte("age-encryption.org/v2\n"), stanza, footer, rest),
 		"armored":             join([]byte("-----BEGIN AGE ENCRYPTED FILE-----\n"), blob),
+		"argument of 9 KiB":   fit(slices.Concat(intro, []byte("-> kuvert/dr1 "), bytes.Repeat([]byte("A"), 9<<10), []byte("\n\n"), footer), 10<<10),
 		"header of 100 KiB":   fit(slices.Concat(intro, stanza, bytes.Repeat([]byte("-> x\n\n"), 16<<10), footer), envelope.MaxSize),
 		"a stanza of 100 KiB": fit(slices.Concat(intro, []byte("-> kuvert/dr1 "), bytes.Repeat([]byte("A"), 100<<10)), envelope.MaxSize),
 		"header of 2 MiB":     slices.Concat(intro, []byte("-> kuvert/dr1 "), bytes.Repeat([]byte("A"), 2<<20), footer, rest),
@@ -193,6 +194,21 @@ func TestTruncation(t *testing.T) {
 	}
 	if got, err := open(&bob, blob); err != nil || !bytes.Equal(got, payload) {
 		t.Fatalf("the true one afterwards: %v", err)
+	}
+}
+
+// What holds the whole payload is not enough: the padding behind it has to come,
+// and has to be genuine.
+func TestPaddingIsVerified(t *testing.T) {
+	alice, bob := pair(t)
+	blob := seal(t, alice, make([]byte, 65300)) // the second chunk holds nothing else
+	bad := bytes.Clone(blob)
+	bad[len(bad)-1] ^= 1
+	if got, err := open(&bob, bad); !errors.Is(err, envelope.ErrTampered) || got != nil {
+		t.Fatalf("altered in the padding: %d bytes, %v", len(got), err)
+	}
+	if _, err := open(&bob, blob); err != nil {
+		t.Fatal(err)
 	}
 }
 

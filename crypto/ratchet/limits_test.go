@@ -200,7 +200,13 @@ func TestNumberNeverWraps(t *testing.T) {
 	alice, bob := pair(t)
 	mustOpen(t, &bob, start, seal(t, alice, start, "a"), "a")
 	alice.send.n, bob.recv.n = lastNumber-1, lastNumber-1
-	mustOpen(t, &bob, start, seal(t, alice, start, "the last"), "the last")
+	blob := seal(t, alice, start, "the last")
+	beyond := *headerOf(t, bob, blob)
+	beyond.n = lastNumber
+	if _, err := bob.Identity(start, rand.Reader).Unwrap(forge(t, &bob.recv.hk, beyond)); !errors.Is(err, ErrBeyond) {
+		t.Fatalf("a number after which none fits: %v", err)
+	}
+	mustOpen(t, &bob, start, blob, "the last")
 	before := alice.Clone()
 	if _, err := encrypt(alice.Recipient(start, rand.Reader), nil); !errors.Is(err, ErrExhausted) || alice.CanSend() {
 		t.Fatalf("a chain went on after its last number: %v", err)

@@ -172,7 +172,7 @@ func (s *State) checkStep(h *header) error {
 	if h.pn < opened || s.recv == nil && h.pn != 0 || (h.ct != nil) != (s.offer != nil) {
 		return ErrMismatch
 	}
-	if h.n == lastNumber || uint64(h.pn-opened)+uint64(h.n) > MaxSkipStep {
+	if uint64(h.pn-opened)+uint64(h.n) > MaxSkipStep {
 		return ErrBeyond
 	}
 	return nil
