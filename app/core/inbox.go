@@ -89,13 +89,8 @@ func (in *inbox) takeRatchet(person chat.PersonID, raw, env []byte) (byte, error
 	if err != nil || ct.Blocked {
 		return AnswerBusy, nil
 	}
-	seen, err := in.Seen(envelope.InnerHash(env))
-	if err != nil {
-		return 0, err
-	}
-	if seen {
-		mark(&in.repeat, person)
-		return AnswerDuplicate, nil
+	if seen, err := in.known(person, env); err != nil || seen {
+		return AnswerDuplicate, err
 	}
 	p, err := in.peer(person)
 	if err != nil {
@@ -107,6 +102,17 @@ func (in *inbox) takeRatchet(person chat.PersonID, raw, env []byte) (byte, error
 		return in.notOpened(person, p, err)
 	}
 	return in.opened(person, q, opened, nil)
+}
+
+// known reports whether an envelope came before; if it asked for an
+// acknowledgement, that was lost. (One that did not ask is never answered: two
+// acknowledgements would call for each other for ever.)
+func (in *inbox) known(person chat.PersonID, env []byte) (bool, error) {
+	seen, asks, err := in.Seen(envelope.InnerHash(env))
+	if seen && asks {
+		mark(&in.repeat, person)
+	}
+	return seen, err
 }
 
 // notOpened keeps what a frame that would not open proves about the session,
@@ -159,7 +165,7 @@ func (in *inbox) opened(person chat.PersonID, q *session.Peer, o session.Opened,
 		}
 	}
 	in.setPeer(person, q)
-	if err := in.PutSeen(o.InnerHash, person, in.env.Now); err != nil {
+	if err := in.PutSeen(o.InnerHash, person, in.env.Now, o.WantAck); err != nil {
 		return 0, err
 	}
 	if err := apply(); err != nil {

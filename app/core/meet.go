@@ -95,13 +95,8 @@ func (s *step) invitationByHint(hint string) (chat.Invitation, error) {
 
 // accept takes a handshake of somebody who may make one.
 func (in *inbox) accept(from chat.PersonID, hs *session.Incoming, admit func() error) (byte, error) {
-	seen, err := in.Seen(envelope.InnerHash(hs.Inner()))
-	if err != nil {
-		return 0, err
-	}
-	if seen {
-		mark(&in.repeat, from)
-		return AnswerDuplicate, nil
+	if seen, err := in.known(from, hs.Inner()); err != nil || seen {
+		return AnswerDuplicate, err
 	}
 	p, err := in.peer(from)
 	if err != nil {

@@ -442,7 +442,7 @@ func (c *Core) befriend(ctx context.Context, host HostKey, m met) error {
 			s.wake(m.person)
 			return err
 		}
-		if err := s.PutSeen(*m.opened, m.person, s.env.Now); err != nil {
+		if err := s.PutSeen(*m.opened, m.person, s.env.Now, true); err != nil {
 			return err
 		}
 		return s.queueStart(m.person)

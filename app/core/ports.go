@@ -45,7 +45,7 @@ type ReadTx interface {
 	OutboxItem(id chat.MessageID) (chat.OutboxItem, error)
 	OutboxCount() (waiting int, err error) // messages (KindText) with no SentAt
 
-	Seen(hash [32]byte) (bool, error)
+	Seen(hash [32]byte) (seen, asks bool, err error)
 
 	Invitation(id [16]byte) (chat.Invitation, error)
 	Invitations() ([]chat.Invitation, error) // newest first, used and revoked ones too
@@ -90,7 +90,7 @@ type Tx interface {
 	// those that were there.
 	DeleteOutbox(person chat.PersonID, ids []chat.MessageID) ([]chat.MessageID, error)
 
-	PutSeen(hash [32]byte, person chat.PersonID, at time.Time) error
+	PutSeen(hash [32]byte, person chat.PersonID, at time.Time, asks bool) error
 	PruneSeen(before time.Time) error
 
 	PutInvitation(i chat.Invitation) error // inserts or replaces

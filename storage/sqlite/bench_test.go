@@ -59,7 +59,7 @@ func benchStep(tx *Tx, n int) error {
 	if err != nil {
 		return err
 	}
-	return tx.PutSeen(numbered32(4, n), person, t0)
+	return tx.PutSeen(numbered32(4, n), person, t0, true)
 }
 
 const benchText = "Können wir das Treffen auf Donnerstag, 14 Uhr verschieben? Ich bin vorher beim Zahnarzt."
@@ -136,7 +136,7 @@ var rawSteps = []string{
 	"UPDATE peer SET state = ?2 WHERE contact = ?1",
 	`INSERT INTO outbox (contact, message, type, counted, session, ctr, number, sealed_at, created_at, sent_at, attempts, next_at, payload, inner)
 		VALUES (?1, ?2, 2, 1, x'', ?3, 0, 0, ?4, 0, 0, 0, ?5, ?6)`,
-	"INSERT INTO seen (hash, person, at) VALUES (?1, ?2, ?3)",
+	"INSERT INTO seen (hash, person, at, asks) VALUES (?1, ?2, ?3, 1)",
 }
 
 func benchRaw(b *testing.B, perCommit int) {

@@ -46,7 +46,7 @@ func (u crashUpdate) store(tx *Tx) error {
 	if err := tx.PutPeer(bert, make([]byte, 2000+u.n%3000)); err != nil {
 		return err
 	}
-	if err := tx.PutSeen(u.hash(), bert, t0); err != nil {
+	if err := tx.PutSeen(u.hash(), bert, t0, true); err != nil {
 		return err
 	}
 	if u.fails() {
@@ -186,7 +186,7 @@ func crashStored(tx *ReadTx, stored map[uint64]bool, before uint64) (messages in
 		if _, err := tx.OutboxItem(u.message().ID); err != nil {
 			return 0, err
 		}
-		if ok, err := tx.Seen(u.hash()); err != nil || !ok {
+		if ok, _, err := tx.Seen(u.hash()); err != nil || !ok {
 			return 0, fmt.Errorf("%d is not seen: %w", n, err)
 		}
 	}

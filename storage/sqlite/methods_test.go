@@ -626,10 +626,16 @@ func TestSeen(t *testing.T) {
 	s := newTest(t)
 	seen := func(h byte, expected bool) {
 		t.Helper()
-		want(t, s, expected, func(tx *ReadTx) (bool, error) { return tx.Seen([32]byte{h}) })
+		want(t, s, expected, func(tx *ReadTx) (bool, error) {
+			ok, asks, err := tx.Seen([32]byte{h})
+			if asks != (ok && h%2 == 1) {
+				t.Errorf("hash %d: asks %t", h, asks)
+			}
+			return ok, err
+		})
 	}
 	putSeen := func(h byte, at time.Time) step {
-		return func(tx *Tx) error { return tx.PutSeen([32]byte{h}, bert, at) }
+		return func(tx *Tx) error { return tx.PutSeen([32]byte{h}, bert, at, h%2 == 1) }
 	}
 	seen(1, false)
 	do(t, s, putSeen(1, t0), putSeen(2, t0.Add(time.Second)), putSeen(3, t0), putSeen(3, t0.Add(time.Hour)))

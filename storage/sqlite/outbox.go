@@ -120,10 +120,11 @@ func (t *Tx) each(ids []chat.MessageID, query string, more ...any) ([]chat.Messa
 	return changed, nil
 }
 
-// PutSeen remembers the hash of an opened envelope.
-func (t *Tx) PutSeen(hash [32]byte, person chat.PersonID, at time.Time) error {
-	return t.do(`INSERT INTO seen (hash, person, at) VALUES (?, ?, ?)
-		ON CONFLICT (hash) DO UPDATE SET at = max(at, excluded.at)`, hash, person, at)
+// PutSeen remembers the hash of an opened envelope, and whether it asked for an
+// acknowledgement.
+func (t *Tx) PutSeen(hash [32]byte, person chat.PersonID, at time.Time, asks bool) error {
+	return t.do(`INSERT INTO seen (hash, person, at, asks) VALUES (?, ?, ?, ?)
+		ON CONFLICT (hash) DO UPDATE SET at = max(at, excluded.at)`, hash, person, at, asks)
 }
 
 // PruneSeen forgets the hashes from before a time.

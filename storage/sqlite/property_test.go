@@ -214,7 +214,7 @@ var ops = map[string]op{
 		if old, ok := m.seen[h]; !ok || millis(at) > millis(old) {
 			m.seen[h] = at
 		}
-		return nil, nil, tx.PutSeen(h, p, at)
+		return nil, nil, tx.PutSeen(h, p, at, true)
 	},
 	"prune": func(g gen, tx *Tx, m *model) (_, _ any, err error) {
 		before := g.time()
@@ -257,7 +257,7 @@ func dump(tx *ReadTx) (s state, err error) {
 		return s, err
 	}
 	for _, h := range hashes {
-		if ok, err := tx.Seen(h); err != nil {
+		if ok, _, err := tx.Seen(h); err != nil {
 			return s, err
 		} else if ok {
 			s.Seen[h] = true

@@ -75,7 +75,9 @@ func (t *Tx) DeleteSecret(name string) error {
 	return t.do("DELETE FROM secret WHERE name = ?", name)
 }
 
-// Seen reports whether an envelope with this hash was opened before.
-func (t *ReadTx) Seen(hash [32]byte) (bool, error) {
-	return t.c.one(func(*row) {}, "SELECT 1 FROM seen WHERE hash = ?", hash)
+// Seen reports whether an envelope with this hash was opened before, and whether
+// it asked for an acknowledgement.
+func (t *ReadTx) Seen(hash [32]byte) (seen, asks bool, err error) {
+	seen, err = t.c.one(func(r *row) { asks = r.bool() }, "SELECT asks FROM seen WHERE hash = ?", hash)
+	return seen, asks, err
 }

@@ -114,7 +114,8 @@ CREATE INDEX outbox_waiting ON outbox (id) WHERE sent_at = 0 AND counted = 1;
 CREATE TABLE seen (
 	hash   BLOB    NOT NULL PRIMARY KEY,
 	person BLOB    NOT NULL,
-	at     INTEGER NOT NULL
+	at     INTEGER NOT NULL,
+	asks   INTEGER NOT NULL -- 1: asked for an acknowledgement
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX seen_at ON seen (at);
 
