@@ -28,7 +28,14 @@ import (
 // bare starts a libp2p host that does not listen.
 func bare(t testing.TB, opts ...libp2p.Option) host.Host {
 	t.Helper()
-	h, err := libp2p.New(append(opts, libp2p.NoListenAddrs, libp2p.DisableMetrics(),
+	return newBare(t, append(opts, libp2p.NoListenAddrs)...)
+}
+
+func bareListener(t testing.TB) host.Host { t.Helper(); return newBare(t, listenLoopback) }
+
+func newBare(t testing.TB, opts ...libp2p.Option) host.Host {
+	t.Helper()
+	h, err := libp2p.New(append(opts, libp2p.DisableMetrics(),
 		libp2p.Transport(quic.NewTransport), libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()))...)
 	if err != nil {
 		t.Fatal(err)

@@ -63,7 +63,7 @@ func (n *Node) connected(c network.Conn) {
 	victim := n.crowdedLocked(l)
 	n.mu.Unlock()
 	if victim != nil {
-		n.log.Info("too many connections without recognition, closing the oldest")
+		n.log.Debug("too many connections without recognition, closing the oldest")
 		go n.closePeer(victim.id) // swarm must not be called from its own notification
 	}
 }

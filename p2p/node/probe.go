@@ -165,11 +165,8 @@ func (n *Node) lookAt(ctx context.Context, id peer.ID) error {
 	if err != nil {
 		return err
 	}
-	release := n.hold(l)
-	defer func() {
-		release()
-		n.dropStranger(l)
-	}()
+	// The connection is left to its grace: the other side may be asking, too.
+	defer n.hold(l)()
 	if err := n.meet(ctx, l); err != nil {
 		return err
 	}

@@ -129,7 +129,6 @@ func waitFor(t testing.TB, what string, cond func() bool) {
 // until waits for a condition on what the handler saw.
 func (p *person) until(what string, cond func() bool) {
 	p.t.Helper()
-	p.t.Log("waits:", what)
 	waitFor(p.t, p.name+": "+what, func() bool {
 		p.mu.Lock()
 		defer p.mu.Unlock()
