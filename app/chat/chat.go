@@ -106,8 +106,9 @@ const (
 	NoticeConnected      Notice = "connected"       // the first session with this person stands
 	NoticeSessionRenewed Notice = "session_renewed" // keys were renewed (restore, new installation, repair)
 	NoticeVerified       Notice = "verified"
-	NoticeInviteReused   Notice = "invite_reused" // somebody else answered the used invitation
-	NoticeBranch         Notice = "branch"        // a second installation appeared that was not announced
+	NoticeInviteReused   Notice = "invite_reused"  // somebody else answered the used invitation
+	NoticeInviteRefused  Notice = "invite_refused" // the inviter did not take it: used by somebody else, or withdrawn
+	NoticeBranch         Notice = "branch"         // a second installation appeared that was not announced
 )
 
 // Contact is a known identity.

@@ -277,6 +277,16 @@ func (c *Core) Delivery(ctx context.Context, id chat.MessageID) (Delivery, error
 	})
 }
 
+// whyPending tells an invitation that waits for its answer from one that was
+// refused.
+func whyPending(tx ReadTx, person chat.PersonID) (Why, error) {
+	_, err := joiningOf(tx, person)
+	if errors.Is(err, chat.ErrNotFound) {
+		return WhyRefused, nil
+	}
+	return WhyNotAccepted, err
+}
+
 // why finds out what an item of the outbox waits for.
 func (c *Core) why(tx ReadTx, it chat.OutboxItem) (Why, error) {
 	ct, err := tx.Contact(it.Contact)
@@ -296,10 +306,8 @@ func (c *Core) why(tx ReadTx, it chat.OutboxItem) (Why, error) {
 		return WhyBlocked, nil
 	case !c.net.State().Online:
 		return WhyNoNetwork, nil
-	case ct.Pending && it.Attempts > 0 && it.SentAt.IsZero():
-		return WhyRefused, nil // an inviter who is there and does not take it
 	case ct.Pending:
-		return WhyNotAccepted, nil
+		return whyPending(tx, ct.ID)
 	case !connected:
 		return WhyNotFound, nil
 	case !has || !active.Confirmed:

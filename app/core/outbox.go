@@ -253,6 +253,11 @@ func (s *step) answer(p *session.Peer, it *chat.OutboxItem, a byte) error {
 	case AnswerCommitted, AnswerDuplicate:
 		it.SentAt, it.NextAt = s.env.Now, time.Time{}
 	case AnswerCannotOpen, AnswerRefused:
+		if a == AnswerRefused {
+			if err := s.invitationRefused(it.Contact); err != nil {
+				return err
+			}
+		}
 		unseal := p.OnAnswer(s.env, sealedOf(*it), a)
 		s.setPeer(it.Contact, p)
 		if active, ok := p.Active(); a == AnswerRefused && !unseal && ok && active.Confirmed && active.SID == it.Session {
@@ -267,6 +272,25 @@ func (s *step) answer(p *session.Peer, it *chat.OutboxItem, a byte) error {
 		it.NextAt = s.env.Now.Add(backoff(it.Attempts))
 	}
 	return s.PutOutbox(*it)
+}
+
+// invitationRefused ends the attempt to join somebody whose app refused the
+// invitation; without one, nothing happens.
+func (s *step) invitationRefused(person chat.PersonID) error {
+	j, err := joiningOf(s, person)
+	if errors.Is(err, chat.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	s.then(func() {
+		s.core.keys.forget()
+		s.core.net.Unfollow(inviteRef(j.ID))
+		s.core.lanes.leave(person)
+	})
+	s.contactChanged(person)
+	return errors.Join(s.DeleteJoining(j.ID), s.notice(person, chat.NoticeInviteRefused))
 }
 
 // fail gives up an item that the other side's app refused for good.
