@@ -74,6 +74,9 @@ func (p *Peer) take(env Env, a *envelope.Ack) (ids [][16]byte, rolled bool) {
 	if !s.out.fits(a) {
 		return nil, true
 	}
+	if s.sid() == p.active && s.out.regressed(a) {
+		p.want = true
+	}
 	if ids = s.out.apply(a, env.Now); len(ids) > 0 {
 		s.failures = 0
 		p.settleElsewhere(s, ids)

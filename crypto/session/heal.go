@@ -159,7 +159,7 @@ func (p *Peer) prune(now time.Time) error {
 	p.prunedAt = milli(now)
 	kept := p.sessions[:0]
 	for _, s := range p.sessions {
-		if s.sid() != p.active && now.Sub(s.retiredAt) > MaxRetired {
+		if s.retired(p.active, now) > MaxRetired {
 			continue
 		}
 		kept = append(kept, s)

@@ -163,10 +163,12 @@ func (p *Peer) find(sid [16]byte) *sess {
 	return nil
 }
 
-// leave makes no session the active one.
+// leave makes no session the active one. A zero time stands for "not known".
 func (p *Peer) leave(now time.Time) {
 	if s := p.current(); s != nil {
-		s.retiredAt = now
+		if s.retiredAt = now; !now.IsZero() {
+			s.retiredAt = milli(now)
+		}
 		p.renews = p.renews || s.confirmed || s.renews
 	}
 	p.active = [16]byte{}

@@ -344,8 +344,8 @@ type found struct {
 	count int
 }
 
-// explore runs n schedules of a profile and returns what went wrong, the
-// shortest schedule of each kind.
+// explore runs up to n schedules of a profile, until something goes wrong, and
+// returns what did.
 func (pr *profile) explore(n int, from uint64, b bug) map[string]*found {
 	out := map[string]*found{}
 	var mu sync.Mutex
@@ -371,7 +371,12 @@ func (pr *profile) explore(n int, from uint64, b bug) map[string]*found {
 			}
 		})
 	}
-	for k := range uint64(n) { //nolint:gosec // small
+	failed := func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(out) > 0
+	}
+	for k := uint64(0); k < uint64(n) && !failed(); k++ { //nolint:gosec // small
 		next <- from + k
 	}
 	close(next)

@@ -157,6 +157,11 @@ func (s *sent) rangeHash(from, to uint64) [8]byte {
 	return envelope.AckRangeHash(ids...)
 }
 
+// regressed reports whether an account is newer than the last one and yet lacks
+// what was acknowledged before: the peer was put back. It will never have the
+// gaps closed, so that no account of it could be compared for long.
+func (s *sent) regressed(a *envelope.Ack) bool { return a.Hi > s.opened && a.Contiguous < s.contig }
+
 // apply marks what a fitting acknowledgement says and returns the ids that were
 // waited for.
 func (s *sent) apply(a *envelope.Ack, now time.Time) (ids [][16]byte) {
@@ -203,6 +208,8 @@ func (s *sent) forget() {
 const (
 	envelopeSize = 8
 	askSize      = 16 + 8 + 1
+
+	flagAcked, flagSettled = 1, 2
 )
 
 func (s *sent) marshal(w *writer) {
@@ -218,9 +225,7 @@ func (s *sent) marshal(w *writer) {
 		w.b = append(w.b, s.envelopes[i][:]...)
 	}
 	for i := range s.asks {
-		a := &s.asks[i]
-		w.b = append(append(w.b, a.id[:]...), a.chain[:]...)
-		w.flags(a.acked, a.settled)
+		w.b = s.asks[i].append(w.b)
 	}
 }
 
@@ -239,24 +244,37 @@ func (s *sent) parse(r *reader) {
 		return
 	}
 	s.envelopes = make([][8]byte, envelopes)
+	b := r.next(int(envelopes) * envelopeSize)
 	for i := range s.envelopes {
-		s.envelopes[i] = [8]byte(r.next(8))
+		s.envelopes[i] = [8]byte(b[i*envelopeSize:])
 	}
 	s.asks = make([]ask, asks)
+	b = r.next(int(asks) * askSize)
 	for i := range s.asks {
-		s.asks[i].parse(r)
+		s.asks[i].parse(r, b[i*askSize:][:askSize])
 		if !s.asks[i].acked && !s.asks[i].settled {
 			s.pending++
 		}
 	}
 }
 
-func (a *ask) parse(r *reader) {
-	b := r.next(askSize)
-	if r.bad || b[askSize-1] > 3 {
+func (a *ask) parse(r *reader, b []byte) {
+	flags := b[askSize-1]
+	if flags&^(flagAcked|flagSettled) != 0 {
 		r.bad = true
-		return
 	}
 	a.id, a.chain = [16]byte(b), [8]byte(b[16:])
-	a.acked, a.settled = b[24]&1 != 0, b[24]&2 != 0
+	a.acked, a.settled = flags&flagAcked != 0, flags&flagSettled != 0
+}
+
+func (a *ask) append(b []byte) []byte {
+	b = append(append(b, a.id[:]...), a.chain[:]...)
+	flags := byte(0)
+	if a.acked {
+		flags |= flagAcked
+	}
+	if a.settled {
+		flags |= flagSettled
+	}
+	return append(b, flags)
 }

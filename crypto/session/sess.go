@@ -90,6 +90,18 @@ func (s *sess) ranksAbove(o *sess) bool {
 // ack is the account of what was opened on the session.
 func (s *sess) ack() envelope.Ack { return s.in.ack(s.sid()) }
 
+// retired is for how long the session has not been the active one. Without a time
+// it is from now on, and so it is if the clock went back since.
+func (s *sess) retired(active [16]byte, now time.Time) time.Duration {
+	if s.sid() == active {
+		return 0
+	}
+	if s.retiredAt.IsZero() || s.retiredAt.After(now) {
+		s.retiredAt = milli(now)
+	}
+	return now.Sub(s.retiredAt)
+}
+
 // flight returns the handshake while the first flight lasts, else nil.
 func (s *sess) flight() (*handshake.Initiated, error) {
 	if s.first == nil {
