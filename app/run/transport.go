@@ -20,11 +20,21 @@ import (
 // ErrListen: Options.Listen is not an address that can be listened on.
 var ErrListen = errors.New("run: not an address to listen on")
 
+// maxGuests bounds of how many guests' machines the addresses are remembered.
+const maxGuests = 64
+
 // transport is a *node.Node as the core wants it.
 type transport struct {
 	*node.Node
 	insist bool          // on the port: another one is no help
 	up     chan struct{} // closed when the network is up
+
+	// Set by Run.
+	ctx  context.Context //nolint:containedctx // the life of Run, for Rebind, which has none
+	core core.TransportHandler
+
+	mu     sync.Mutex
+	guests map[node.HostKey][]string // addresses of machines that were recognised
 }
 
 var (
@@ -44,7 +54,7 @@ func newTransport(ctx context.Context, o Options, store core.Store, log *slog.Lo
 		HostKey: ed25519.NewKeyFromSeed(seed[:]), Port: port, LANOnly: lanOnly,
 		NoMDNS: o.NoDiscovery, NoBroadcast: o.NoDiscovery, Logger: log,
 	}
-	t := &transport{up: make(chan struct{})}
+	t := &transport{up: make(chan struct{}), guests: map[node.HostKey][]string{}}
 	if o.Listen != "" {
 		if t.insist, err = listenOn(&cfg, o.Listen); err != nil {
 			return nil, err
@@ -81,16 +91,15 @@ func listenOn(cfg *node.Config, addr string) (insist bool, err error) {
 func (t *transport) Run(ctx context.Context, h core.TransportHandler) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	var once sync.Once
-	err := t.Node.Run(ctx, &handler{h, func() {
-		once.Do(func() {
-			if t.insist && t.Node.State().PortTaken {
-				cancel(chat.ErrPortTaken)
-				return
-			}
-			close(t.up)
-		})
-	}})
+	t.ctx, t.core = ctx, h
+	isUp := sync.OnceFunc(func() {
+		if t.insist && t.Node.State().PortTaken {
+			cancel(chat.ErrPortTaken)
+			return
+		}
+		close(t.up)
+	})
+	err := t.Node.Run(ctx, &handler{h, t, isUp})
 	if errors.Is(context.Cause(ctx), chat.ErrPortTaken) {
 		return chat.ErrPortTaken
 	}
@@ -111,6 +120,32 @@ func (t *transport) started(ctx context.Context, c *core.Core, ready func()) err
 		ready()
 	}
 	return nil
+}
+
+// Rebind implements core.Transport. The core takes a contact as connected when
+// it is told of the recognition; a node tells it of the first name alone.
+func (t *transport) Rebind(host core.HostKey, from, to string) {
+	t.Node.Rebind(host, from, to)
+	if from == to || !t.Node.Connected(to) {
+		return
+	}
+	t.mu.Lock()
+	addrs := t.guests[host]
+	t.mu.Unlock()
+	t.core.Recognised(t.ctx, to, host, addrs)
+	if !t.Node.Connected(to) {
+		t.core.Lost(to) // the node's own word may have come before
+	}
+}
+
+// remember keeps the addresses of a machine until it may be given a new name.
+func (t *transport) remember(host core.HostKey, addrs []string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.guests) >= maxGuests {
+		clear(t.guests)
+	}
+	t.guests[host] = addrs
 }
 
 // State implements core.Transport.
@@ -150,7 +185,14 @@ func networkError(err error) error {
 // handler is the core as a node wants it.
 type handler struct {
 	core.TransportHandler
-	changed func()
+	transport *transport
+	changed   func()
+}
+
+// Recognised implements node.Handler.
+func (h *handler) Recognised(ctx context.Context, ref string, host node.HostKey, addrs []string) {
+	h.transport.remember(host, addrs)
+	h.TransportHandler.Recognised(ctx, ref, host, addrs)
 }
 
 // Nearby implements node.Handler.
