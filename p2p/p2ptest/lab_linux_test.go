@@ -1,0 +1,275 @@
+package p2ptest_test
+
+import (
+	"bufio"
+	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/kuvert-im/kuvert/p2p/node"
+	"github.com/kuvert-im/kuvert/p2p/p2ptest"
+)
+
+// Tests in namespaces run this test binary again as the machine's program.
+const (
+	roleEnv = "KUVERT_LAB_NODE" // a labConfig as JSON
+	labWait = 60 * time.Second
+)
+
+type labConfig struct {
+	Seed                byte
+	NoMDNS, NoBroadcast bool
+	LANOnly, Tempted    bool
+	Name                string
+	Follow              map[byte][]string // addresses by seed
+}
+
+func TestMain(m *testing.M) {
+	if text := os.Getenv(roleEnv); text != "" {
+		if err := labNode(text); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+func labKey(seed byte) ed25519.PrivateKey {
+	s := sha256.Sum256([]byte{seed})
+	return ed25519.NewKeyFromSeed(s[:])
+}
+
+// labNode runs a node until it is told to stop, and prints what happens.
+func labNode(text string) error {
+	var c labConfig
+	if err := json.Unmarshal([]byte(text), &c); err != nil {
+		return err
+	}
+	n, err := node.New(node.Config{HostKey: labKey(c.Seed), Port: 4242, LANOnly: c.LANOnly, NoMDNS: c.NoMDNS, NoBroadcast: c.NoBroadcast})
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	h := &labHandler{}
+	for seed, addrs := range c.Follow {
+		n.Follow("friend", map[node.HostKey][]string{node.HostKey(labKey(seed).Public().(ed25519.PublicKey)): addrs})
+	}
+	n.Show(c.Name)
+	if c.Tempted {
+		for i, a := range temptations {
+			n.Follow(fmt.Sprint("temptation ", i), map[node.HostKey][]string{{byte(i), 1}: a})
+		}
+	}
+	return n.Run(ctx, h)
+}
+
+// temptations are addresses outside, as a hostile contact may tell them.
+var temptations = [][]string{
+	{"/ip4/8.8.4.4/tcp/4001", "/ip4/8.8.4.4/udp/4001/quic-v1"},
+	{"/ip4/100.64.9.9/tcp/4001", "/ip6/2001:4860::1/udp/4001/quic-v1"},
+	{"/dns4/example.org/tcp/4001", "/dnsaddr/example.org"},
+	{"/ip4/192.168.7.2/tcp/4001/p2p/12D3KooWAGY5qt9euAQiYJGGAV3z4KUL7btGeSVemwkVScdUQT9o/p2p-circuit"},
+}
+
+type labHandler struct{ mu sync.Mutex }
+
+func (h *labHandler) say(format string, args ...any) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	fmt.Printf(format+"\n", args...)
+}
+
+func (h *labHandler) HelloKeys(context.Context) (map[string][32]byte, error) {
+	keys := map[string][32]byte{"friend": sha256.Sum256([]byte("friends"))}
+	for i := range temptations {
+		keys[fmt.Sprint("temptation ", i)] = [32]byte{byte(i)}
+	}
+	return keys, nil
+}
+
+func (h *labHandler) Recognised(_ context.Context, ref string, _ node.HostKey, addrs []string) {
+	h.say("recognised %s %q", ref, addrs)
+}
+func (h *labHandler) Lost(ref string)                                                   { h.say("lost %s", ref) }
+func (h *labHandler) Nearby(_ node.HostKey, name string)                                { h.say("nearby %q", name) }
+func (h *labHandler) Status(context.Context, string) ([]byte, error)                    { return nil, nil }
+func (h *labHandler) OnStatus(context.Context, string, []byte) error                    { return nil }
+func (h *labHandler) Bundle(context.Context, string) ([]byte, error)                    { return nil, nil }
+func (h *labHandler) NetworkChanged()                                                   {}
+func (h *labHandler) PairAccepted(context.Context, node.HostKey, node.PairStream) error { return nil }
+func (h *labHandler) Frames(_ context.Context, _ string, _ node.HostKey, f [][]byte) []byte {
+	return make([]byte, len(f))
+}
+
+// labProcess is a node that runs on a machine of the lab.
+type labProcess struct {
+	t    *testing.T
+	name string
+	stop func()
+
+	mu    sync.Mutex
+	lines []string
+}
+
+func startLab(t *testing.T, l *p2ptest.Lab, machine int, c labConfig) *labProcess {
+	t.Helper()
+	text, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := l.Command(machine, os.Args[0])
+	cmd.Env = append(os.Environ(), roleEnv+"="+string(text))
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	p := &labProcess{t: t, name: l.Name(machine)}
+	done := make(chan struct{})
+	go func() { defer close(done); p.read(out) }()
+	p.stop = sync.OnceFunc(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		<-done
+		_ = cmd.Wait()
+	})
+	t.Cleanup(p.stop)
+	return p
+}
+
+func (p *labProcess) read(r io.Reader) {
+	for s := bufio.NewScanner(r); s.Scan(); {
+		p.mu.Lock()
+		p.lines = append(p.lines, s.Text())
+		p.mu.Unlock()
+	}
+}
+
+// count returns how many lines begin so.
+func (p *labProcess) count(prefix string) (n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, l := range p.lines {
+		if strings.HasPrefix(l, prefix) {
+			n++
+		}
+	}
+	return n
+}
+
+// await waits for the n-th line that begins so.
+func (p *labProcess) await(prefix string, n int) {
+	p.t.Helper()
+	for end := time.Now().Add(labWait); p.count(prefix) < n; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.t.Fatalf("%s: %q did not come %d times: %q", p.name, prefix, n, p.lines)
+		}
+	}
+}
+
+func TestLabDiscovery(t *testing.T) {
+	l := p2ptest.NewLab(t, 3)
+	for name, c := range map[string]labConfig{"mDNS alone": {NoBroadcast: true}, "broadcast alone": {NoMDNS: true}} {
+		t.Run(name, func(t *testing.T) {
+			var all []*labProcess
+			for i := 1; i <= 2; i++ {
+				c.Seed, c.Name = byte(i), fmt.Sprint("person ", i)
+				all = append(all, startLab(t, l, i, c))
+			}
+			for i, p := range all {
+				p.await("recognised friend", 1)
+				p.await(fmt.Sprintf("nearby %q", fmt.Sprint("person ", 2-i)), 1)
+			}
+		})
+	}
+}
+
+// Two profiles on one machine and one on another: all find each other by the
+// broadcast, for which they share a port.
+func TestLabTwoProfilesOnOneMachine(t *testing.T) {
+	l := p2ptest.NewLab(t, 2)
+	var all []*labProcess
+	for i, machine := range []int{1, 1, 2} {
+		all = append(all, startLab(t, l, machine, labConfig{Seed: byte(i + 1), NoMDNS: true, Name: fmt.Sprint("person ", i)}))
+	}
+	for i, p := range all {
+		for other := range all {
+			if other != i {
+				p.await(fmt.Sprintf("nearby %q", fmt.Sprint("person ", other)), 1)
+			}
+		}
+	}
+}
+
+// The cable is pulled and put back, then the address changes: each time they meet
+// again, by the address book alone.
+func TestLabReconnects(t *testing.T) {
+	l := p2ptest.NewLab(t, 2)
+	quiet := labConfig{NoMDNS: true, NoBroadcast: true}
+	one, two := quiet, quiet
+	one.Seed, two.Seed = 1, 2
+	one.Follow = map[byte][]string{2: {"/ip4/192.168.7.2/udp/4242/quic-v1", "/ip4/192.168.7.2/tcp/4242"}}
+	a, b := startLab(t, l, 1, one), startLab(t, l, 2, two)
+	a.await("recognised", 1)
+	b.await("recognised", 1)
+	l.IP(1, "link set eth0 down")
+	a.await("lost", 1)
+	l.IP(1, "link set eth0 up")
+	a.await("recognised", 2)
+	b.await("recognised", 2)
+	l.IP(1, "addr del 192.168.7.1/24 dev eth0")
+	l.IP(1, "addr add 192.168.7.101/24 brd + dev eth0")
+	a.await("recognised", 3)
+	b.await("recognised", 3)
+}
+
+// In LAN-only mode not one packet goes outside and not one name is asked for,
+// whatever addresses a node is fed with. Without it, packets do: the counters work.
+func TestLabLANOnlyLeaksNothing(t *testing.T) {
+	l := p2ptest.NewLab(t, 2)
+	l.IP(1, "route add default via 192.168.7.2")
+	for name, lanOnly := range map[string]bool{"LAN only": true, "also the Internet": false} {
+		t.Run(name, func(t *testing.T) {
+			l.Exec(1, "", "nft", "flush", "ruleset")
+			l.Count(1)
+			a := startLab(t, l, 1, labConfig{Seed: 1, LANOnly: lanOnly, Tempted: true})
+			b := startLab(t, l, 2, labConfig{Seed: 2})
+			a.await("recognised friend", 1)
+			b.await("recognised friend", 1)
+			if !lanOnly {
+				waitForLeak(t, l)
+			}
+			a.stop()
+			b.stop()
+			c := l.Counters(1)
+			if c["names"] != 0 || (lanOnly && c["leaks"] != 0) || c["local"] == 0 {
+				t.Errorf("packets: %v", c)
+			}
+		})
+	}
+}
+
+func waitForLeak(t *testing.T, l *p2ptest.Lab) {
+	t.Helper()
+	for end := time.Now().Add(labWait); l.Counters(1)["leaks"] == 0; time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("no packet was counted")
+		}
+	}
+}
