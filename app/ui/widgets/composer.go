@@ -1,0 +1,196 @@
+package widgets
+
+import (
+	"strings"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/container"
+	"fyne.io/fyne/v2/driver/desktop"
+	"fyne.io/fyne/v2/theme"
+	"fyne.io/fyne/v2/widget"
+
+	"github.com/kuvert-im/kuvert/app/ui/icons"
+)
+
+const (
+	composerRows   = 6
+	composerHeight = 40 // with one row
+	sendSide       = 32
+)
+
+// Composer is where a message is written: one rounded box of one to six rows that
+// holds the button to send. Enter sends, Shift+Enter breaks the line.
+type Composer struct {
+	widget.Entry
+	send   *IconButton
+	object fyne.CanvasObject
+	rows   int
+	shift  bool
+	// OnSend is called with what was written, without blank ends. It returns
+	// whether it was taken; if so, the composer is emptied.
+	OnSend func(text string) bool
+	// OnEdit is called after each change of the text.
+	OnEdit func(text string)
+	// OnPage gets the keys that scroll the history; it says whether it took one.
+	OnPage func(k fyne.KeyName) bool
+	// OnLeave is called for Escape.
+	OnLeave func()
+	// OnRows is called when the box grew or shrank.
+	OnRows func()
+}
+
+// NewComposer makes an empty composer. Show its Object.
+func NewComposer(tips *Tips, hint, sendLabel string) *Composer {
+	c := &Composer{rows: 1}
+	c.ExtendBaseWidget(c)
+	c.MultiLine = true
+	c.Wrapping = fyne.TextWrapWord
+	c.PlaceHolder = hint
+	c.SetMinRowsVisible(1)
+	c.send = NewIconButton(tips, icons.Send, sendLabel, c.submit)
+	c.send.primary = true
+	c.send.side = sendSide
+	c.send.Disable()
+	c.ActionItem = container.New(atBottom{}, c.send)
+	c.OnChanged = c.edited
+	c.object = container.NewThemeOverride(c, fieldTheme{radius: 12})
+	return c
+}
+
+// Object is what to show.
+func (c *Composer) Object() fyne.CanvasObject { return c.object }
+
+func (c *Composer) edited(text string) {
+	c.fit()
+	if strings.TrimSpace(text) == "" {
+		c.send.Disable()
+	} else {
+		c.send.Enable()
+	}
+	if c.OnEdit != nil {
+		c.OnEdit(text)
+	}
+}
+
+// fit gives the box as many rows as the text needs.
+func (c *Composer) fit() {
+	w := c.Size().Width - 2*8 - 2*2 - sendSide - 8
+	rows := 1
+	if w > 60 {
+		rows = min(composerRows, max(1, len(wrap(c.Text, w))))
+	}
+	if rows == c.rows {
+		return
+	}
+	c.rows = rows
+	c.SetMinRowsVisible(rows)
+	if c.OnRows != nil {
+		c.OnRows()
+	}
+}
+
+// MinSize implements fyne.CanvasObject.
+func (c *Composer) MinSize() fyne.Size {
+	line := height(theme.TextSize(), false)
+	return fyne.NewSize(120, composerHeight+float32(c.rows-1)*line)
+}
+
+// Resize implements fyne.CanvasObject.
+func (c *Composer) Resize(s fyne.Size) {
+	c.Entry.Resize(s)
+	c.fit()
+}
+
+// Set replaces the text without telling OnEdit, and puts the cursor at its end.
+func (c *Composer) Set(text string) {
+	edit := c.OnEdit
+	c.OnEdit = nil
+	c.SetText(text)
+	c.OnEdit = edit
+	c.toEnd()
+}
+
+func (c *Composer) toEnd() {
+	lines := strings.Split(c.Text, "\n")
+	c.CursorRow, c.CursorColumn = len(lines)-1, len([]rune(lines[len(lines)-1]))
+	if len(wrap(c.Text, max(60, c.Size().Width-60))) > len(lines) { // rows are broken: the entry knows better
+		c.Entry.TypedKey(&fyne.KeyEvent{Name: fyne.KeyPageDown})
+		c.Entry.TypedKey(&fyne.KeyEvent{Name: fyne.KeyEnd})
+	}
+	c.Refresh()
+}
+
+func (c *Composer) submit() {
+	text := strings.TrimSpace(c.Text)
+	if text != "" && c.OnSend != nil && c.OnSend(text) {
+		c.Set("")
+		c.send.Disable()
+	}
+}
+
+// KeyDown implements desktop.Keyable.
+func (c *Composer) KeyDown(e *fyne.KeyEvent) {
+	if e.Name == desktop.KeyShiftLeft || e.Name == desktop.KeyShiftRight {
+		c.shift = true
+	}
+	c.Entry.KeyDown(e)
+}
+
+// KeyUp implements desktop.Keyable.
+func (c *Composer) KeyUp(e *fyne.KeyEvent) {
+	if e.Name == desktop.KeyShiftLeft || e.Name == desktop.KeyShiftRight {
+		c.shift = false
+	}
+	c.Entry.KeyUp(e)
+}
+
+// FocusLost implements fyne.Focusable.
+func (c *Composer) FocusLost() {
+	c.shift = false
+	c.Entry.FocusLost()
+}
+
+// TypedKey implements fyne.Focusable.
+func (c *Composer) TypedKey(e *fyne.KeyEvent) {
+	switch e.Name {
+	case fyne.KeyReturn, fyne.KeyEnter:
+		if c.shift {
+			c.newLine()
+			return
+		}
+		c.submit()
+	case fyne.KeyPageUp, fyne.KeyPageDown:
+		if c.OnPage == nil || !c.OnPage(e.Name) {
+			c.Entry.TypedKey(e)
+		}
+	case fyne.KeyEscape:
+		if c.OnLeave != nil {
+			c.OnLeave()
+		}
+	default:
+		c.Entry.TypedKey(e)
+	}
+}
+
+// newLine breaks the line. The entry would submit for a Return with shift, so it
+// gets the character instead.
+func (c *Composer) newLine() { c.Entry.TypedRune('\n') }
+
+// AcceptsTab implements fyne.Tabbable: the tabulator leads to the next thing.
+func (c *Composer) AcceptsTab() bool { return false }
+
+// atBottom keeps the button to send beside the last row.
+type atBottom struct{}
+
+// MinSize implements fyne.Layout.
+func (atBottom) MinSize([]fyne.CanvasObject) fyne.Size {
+	return fyne.NewSize(sendSide+4, sendSide)
+}
+
+// Layout implements fyne.Layout.
+func (atBottom) Layout(o []fyne.CanvasObject, s fyne.Size) {
+	for _, c := range o {
+		c.Resize(fyne.NewSquareSize(sendSide))
+		c.Move(fyne.NewPos(s.Width-sendSide-2, s.Height-sendSide-2))
+	}
+}
