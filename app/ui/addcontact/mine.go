@@ -113,6 +113,7 @@ func (m *mine) show(inv core.IssuedInvitation, err error) {
 		return
 	}
 	m.inv, m.given = inv, false
+	m.say.Clear()
 	m.enable(true)
 	m.tick()
 }

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/theme"
 	"fyne.io/fyne/v2/widget"
 
 	"github.com/kuvert-im/kuvert/app/chat"
@@ -13,6 +14,7 @@ import (
 	"github.com/kuvert-im/kuvert/app/ui/pairing"
 	"github.com/kuvert-im/kuvert/app/ui/parts"
 	"github.com/kuvert-im/kuvert/app/ui/requests"
+	"github.com/kuvert-im/kuvert/app/ui/widgets"
 )
 
 // nearby shows who waits for an answer of mine and who is visible in this network.
@@ -99,7 +101,17 @@ func (n *nearby) show(s state) {
 
 func (n *nearby) person(p core.Nearby) fyne.CanvasObject {
 	connect := widget.NewButton(parts.T("screens.add.nearby.connect"), func() { n.connect(p.ID) })
-	return parts.Person(nil, p.Name, parts.T("screens.add.nearby.unverified"), connect)
+	return parts.Person(avatar(nearbyKey(p.ID), p.Name), p.Name, parts.T("screens.add.nearby.unverified"), connect)
+}
+
+func avatar(id chat.PersonID, name string) fyne.CanvasObject {
+	return widgets.ForContact(chat.Contact{ID: id, Name: name}, parts.AvatarSide, theme.ColorNameBackground).Container
+}
+
+// nearbyKey gives somebody whose identity is not known yet a colour.
+func nearbyKey(id string) (key chat.PersonID) {
+	copy(key[:], id)
+	return key
 }
 
 // showWaiting lists the comparisons that want an answer; the first that somebody
@@ -132,7 +144,7 @@ func (n *nearby) comparison(p core.Pairing) fyne.CanvasObject {
 	}
 	open := widget.NewButton(parts.T("screens.add.compare"), func() { n.open(p) })
 	open.Importance = widget.HighImportance
-	return parts.Person(nil, p.Name, parts.T(key, parts.With("Name", p.Name)), open)
+	return parts.Person(avatar(p.Contact, p.Name), p.Name, parts.T(key, parts.With("Name", p.Name)), open)
 }
 
 func (n *nearby) open(p core.Pairing) {

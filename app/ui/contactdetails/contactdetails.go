@@ -17,17 +17,20 @@ import (
 	"github.com/kuvert-im/kuvert/app/event"
 	"github.com/kuvert-im/kuvert/app/ui/icons"
 	"github.com/kuvert-im/kuvert/app/ui/parts"
+	"github.com/kuvert-im/kuvert/app/ui/widgets"
 )
 
-const maxWidth = 480
+// Measures in dp.
+const (
+	maxWidth   = 480
+	avatarSide = 64
+)
 
 // Config is what the pane is given.
 type Config struct {
 	parts.Env
 	// Contact is the person it is about.
 	Contact chat.PersonID
-	// Avatar makes the person's picture; nil shows none.
-	Avatar func(c chat.Contact) fyne.CanvasObject
 }
 
 // Pane shows one contact. Its methods belong to the UI thread.
@@ -123,10 +126,7 @@ func (p *Pane) header() fyne.CanvasObject {
 		lines = append(lines, parts.Muted(parts.T("screens.contact.given", parts.With("Name", p.contact.GivenName))))
 	}
 	lines = append(lines, parts.Muted(p.status()))
-	var avatar fyne.CanvasObject
-	if p.cfg.Avatar != nil {
-		avatar = p.cfg.Avatar(p.contact)
-	}
+	avatar := widgets.ForContact(p.contact, avatarSide, theme.ColorNameBackground).Container
 	edit := widget.NewButtonWithIcon(parts.T("screens.contact.name.edit"), icons.New(icons.Edit), func() { p.edit(true) })
 	return parts.Column(12, parts.Beside(16, avatar, parts.Column(2, lines...), nil), parts.Row(0, edit))
 }

@@ -42,10 +42,10 @@ type Picker struct {
 	path    string
 	entries []entry
 	picked  int
-	list    *widget.List
+	list    *list
 	where   *parts.Text
 	say     *parts.Say
-	open    *widget.Button
+	open    *parts.Button
 }
 
 // Pick opens the picker on the person's downloads. exts are the endings to show,
@@ -55,9 +55,11 @@ func Pick(env parts.Env, exts []string, chosen func(path string)) *Picker {
 	p := &Picker{env: env, exts: exts, chosen: chosen, picked: -1, modal: parts.NewModal(env.Window, pickerWidth)}
 	p.modal.OnClose = p.modal.Hide
 	p.where, p.say = parts.Muted(""), parts.NewSay()
-	p.list = widget.NewList(func() int { return len(p.entries) }, newRow, func(i widget.ListItemID, o fyne.CanvasObject) { p.fill(i, o) })
-	p.list.OnSelected = p.choose
-	p.open = parts.Primary(parts.T("screens.files.open"), p.take)
+	p.list = &list{modal: p.modal}
+	p.list.Length, p.list.CreateItem = func() int { return len(p.entries) }, newRow
+	p.list.UpdateItem, p.list.OnSelected = p.fill, p.choose
+	p.list.ExtendBaseWidget(p.list)
+	p.open = p.modal.Primary(parts.T("screens.files.open"), p.take)
 	p.open.Disable()
 	p.modal.Show(p.body())
 	start := ""
@@ -69,6 +71,21 @@ func Pick(env parts.Env, exts []string, chosen func(path string)) *Picker {
 	return p
 }
 
+// list lets Escape through to the modal.
+type list struct {
+	widget.List
+	modal *parts.Modal
+}
+
+// TypedKey implements fyne.Focusable.
+func (l *list) TypedKey(e *fyne.KeyEvent) {
+	if e.Name == fyne.KeyEscape {
+		l.modal.Key(e)
+		return
+	}
+	l.List.TypedKey(e)
+}
+
 // Measures in dp.
 const (
 	pickerWidth = 640
@@ -78,7 +95,8 @@ const (
 func (p *Picker) body() fyne.CanvasObject {
 	var places []fyne.CanvasObject
 	for _, at := range Places() {
-		b := parts.Quiet(parts.T(at.Key), func() { p.enter(at.Path) })
+		b := p.modal.Button(parts.T(at.Key), func() { p.enter(at.Path) })
+		b.Importance = widget.LowImportance
 		b.Alignment = widget.ButtonAlignLeading
 		places = append(places, b)
 	}
@@ -87,11 +105,11 @@ func (p *Picker) body() fyne.CanvasObject {
 	hold.SetMinSize(fyne.NewSize(0, height))
 	up := widget.NewButtonWithIcon("", theme.MoveUpIcon(), func() { p.enter(filepath.Dir(p.path)) })
 	up.Importance = widget.LowImportance
-	list := container.NewStack(hold, p.list)
+	files := container.NewStack(hold, p.list)
 	side := container.NewVBox(places...)
-	cancel := widget.NewButton(parts.T("screens.cancel"), p.modal.Hide)
+	cancel := p.modal.Button(parts.T("screens.cancel"), p.modal.Hide)
 	return parts.Column(10, parts.Title(parts.T("screens.files.title")), parts.Beside(4, up, p.where, nil),
-		container.NewBorder(nil, nil, side, nil, list), p.say, parts.Answers(cancel, p.open))
+		container.NewBorder(nil, nil, side, nil, files), p.say, parts.Answers(cancel, p.open))
 }
 
 // enter shows a folder.

@@ -141,7 +141,7 @@ func (d *Dialog) doneText() string {
 // wait shows that the other side has not answered yet.
 func (d *Dialog) wait() {
 	d.say.Busy(parts.T("screens.pair.waiting", d.name()))
-	stop := widget.NewButton(parts.T("screens.cancel"), func() { d.answer(false) })
+	stop := d.modal.Button(parts.T("screens.cancel"), func() { d.answer(false) })
 	d.modal.Show(parts.Column(12, d.title(), d.say, parts.Muted(parts.T("screens.pair.waiting.text")), parts.Space(4), parts.Answers(stop)))
 	d.modal.Focus(stop)
 }
@@ -157,9 +157,10 @@ func (d *Dialog) compare() {
 	if d.pairing.Incoming || d.pairing.Invitation {
 		all = append(all, parts.Body(parts.T(who, d.name())))
 	}
-	later := parts.Quiet(parts.T("screens.pair.later"), d.close)
-	no := widget.NewButton(parts.T("screens.pair.different"), func() { d.doubt = true; d.show() })
-	yes := parts.Primary(parts.T("screens.pair.same"), func() { d.answer(true) })
+	later := d.modal.Button(parts.T("screens.pair.later"), d.close)
+	later.Importance = widget.LowImportance
+	no := d.modal.Button(parts.T("screens.pair.different"), func() { d.doubt = true; d.show() })
+	yes := d.modal.Primary(parts.T("screens.pair.same"), func() { d.answer(true) })
 	all = append(all, digits(d.pairing.Digits),
 		parts.Label(parts.T("screens.pair.compare")), parts.Muted(parts.T("screens.pair.compare.text")),
 		d.say, parts.Space(4), parts.Beside(parts.Gap, later, parts.Space(0), parts.Row(parts.Gap, no, yes)))
@@ -187,8 +188,8 @@ func (d *Dialog) askDifferent() {
 	if d.pairing.Invitation {
 		text, do = "screens.pair.different.invited", "screens.pair.different.block"
 	}
-	back := widget.NewButton(parts.T("screens.back"), func() { d.doubt = false; d.show() })
-	end := widget.NewButton(parts.T(do), func() { d.answer(false) })
+	back := d.modal.Button(parts.T("screens.back"), func() { d.doubt = false; d.show() })
+	end := d.modal.Button(parts.T(do), func() { d.answer(false) })
 	end.Importance = widget.DangerImportance
 	d.modal.Show(parts.Column(12, parts.Title(parts.T("screens.pair.different.title")), parts.Body(parts.T(text)), d.say, parts.Space(4), parts.Answers(back, end)))
 	d.modal.Focus(back)
@@ -197,7 +198,7 @@ func (d *Dialog) askDifferent() {
 // end shows how it ended.
 func (d *Dialog) end(tone parts.Tone, key, text string) {
 	d.say.Set(tone, parts.T(key))
-	ok := parts.Primary(parts.T("screens.close"), d.close)
+	ok := d.modal.Primary(parts.T("screens.close"), d.close)
 	d.modal.Show(parts.Column(12, d.title(), d.say, parts.Body(text), parts.Space(4), parts.Answers(ok)))
 	d.modal.Focus(ok)
 }

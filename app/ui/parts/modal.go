@@ -14,7 +14,9 @@ type Modal struct {
 	window fyne.Window
 	holder *fyne.Container
 	width  float32
-	before func(*fyne.KeyEvent)
+	// visible: the popup's own flag is set before it is ever shown.
+	visible bool
+	before  func(*fyne.KeyEvent)
 	// OnClose is called when Escape is pressed; nil ignores the key.
 	OnClose func()
 }
@@ -39,33 +41,29 @@ func (m *Modal) Show(o fyne.CanvasObject) {
 	m.holder.Objects = []fyne.CanvasObject{sheet}
 	sheet.Resize(fyne.NewSize(w, sheet.MinSize().Height)) // wrapped text learns its width
 	m.popup.Resize(fyne.NewSize(w, sheet.MinSize().Height))
-	if !m.Visible() {
+	if !m.visible {
+		m.visible = true
 		m.before = m.window.Canvas().OnTypedKey()
-		m.window.Canvas().SetOnTypedKey(m.key)
+		m.window.Canvas().SetOnTypedKey(m.Key)
 	}
 	m.popup.Show()
 	m.popup.Resize(fyne.NewSize(w, sheet.MinSize().Height))
 }
 
-func (m *Modal) key(e *fyne.KeyEvent) {
+// Key does what a key does in the modal when nothing in it wants the key.
+func (m *Modal) Key(e *fyne.KeyEvent) {
 	if e.Name == fyne.KeyEscape && m.OnClose != nil {
 		m.OnClose()
 	}
 }
 
 // Visible reports whether it is shown.
-func (m *Modal) Visible() bool {
-	for _, o := range m.window.Canvas().Overlays().List() {
-		if o == m.popup {
-			return true
-		}
-	}
-	return false
-}
+func (m *Modal) Visible() bool { return m.visible }
 
 // Hide takes it away.
 func (m *Modal) Hide() {
-	if m.Visible() {
+	if m.visible {
+		m.visible = false
 		m.popup.Hide()
 		m.window.Canvas().SetOnTypedKey(m.before)
 	}
@@ -78,8 +76,8 @@ func (m *Modal) Focus(f fyne.Focusable) { m.window.Canvas().Focus(f) }
 func Ask(w fyne.Window, title, text, back, do string, danger bool, yes func()) *Modal {
 	m := NewModal(w, ModalWidth)
 	m.OnClose = m.Hide
-	no := widget.NewButton(back, m.Hide)
-	ok := Primary(do, func() {
+	no := m.Button(back, m.Hide)
+	ok := m.Primary(do, func() {
 		m.Hide()
 		yes()
 	})
@@ -89,6 +87,37 @@ func Ask(w fyne.Window, title, text, back, do string, danger bool, yes func()) *
 	m.Show(Column(12, Title(title), Body(text), Space(4), Answers(no, ok)))
 	m.Focus(no)
 	return m
+}
+
+// Button is one that lets Escape through to its modal: a key goes to what has the
+// focus alone.
+type Button struct {
+	widget.Button
+	modal *Modal
+}
+
+// Button makes a button that belongs in the modal.
+func (m *Modal) Button(text string, f func()) *Button {
+	b := &Button{modal: m}
+	b.Text, b.OnTapped = text, f
+	b.ExtendBaseWidget(b)
+	return b
+}
+
+// Primary makes the modal's button that leads on.
+func (m *Modal) Primary(text string, f func()) *Button {
+	b := m.Button(text, f)
+	b.Importance = widget.HighImportance
+	return b
+}
+
+// TypedKey implements fyne.Focusable.
+func (b *Button) TypedKey(e *fyne.KeyEvent) {
+	if e.Name == fyne.KeyEscape {
+		b.modal.Key(e)
+		return
+	}
+	b.Button.TypedKey(e)
 }
 
 // Answers places buttons at the right, the last one leading on.

@@ -8,6 +8,9 @@ import (
 	"fyne.io/fyne/v2/theme"
 )
 
+// AvatarSide is the diameter of an avatar in such a row, in dp.
+const AvatarSide = 36
+
 // Person is a row with a name, a detail under it and buttons at the right; avatar
 // may be nil.
 func Person(avatar fyne.CanvasObject, name, detail string, right fyne.CanvasObject) fyne.CanvasObject {

@@ -5,10 +5,12 @@ import (
 	"context"
 
 	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/theme"
 	"fyne.io/fyne/v2/widget"
 
 	"github.com/kuvert-im/kuvert/app/chat"
 	"github.com/kuvert-im/kuvert/app/ui/parts"
+	"github.com/kuvert-im/kuvert/app/ui/widgets"
 )
 
 // List shows the requests that wait for an answer. It takes no room while there
@@ -62,8 +64,9 @@ func (l *List) row(r chat.Request) fyne.CanvasObject {
 	no := widget.NewButton(parts.T("screens.requests.decline"), func() { l.answer(r.ID, false) })
 	yes := widget.NewButton(parts.T("screens.requests.accept"), func() { l.answer(r.ID, true) })
 	yes.Importance = widget.HighImportance
+	avatar := widgets.ForContact(chat.Contact{ID: r.ID, Name: r.Name}, parts.AvatarSide, theme.ColorNameBackground).Container
 	at := parts.T("screens.requests.at", parts.With("When", parts.Day(r.ReceivedAt)))
-	return parts.Person(nil, r.Name, at, parts.Row(parts.Gap, no, yes))
+	return parts.Person(avatar, r.Name, at, parts.Row(parts.Gap, no, yes))
 }
 
 func (l *List) answer(id chat.PersonID, accept bool) {

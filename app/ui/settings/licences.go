@@ -29,7 +29,7 @@ func (s *Screen) showLicences() {
 	hold.SetMinSize(fyne.NewSize(0, max(120, s.cfg.Window.Canvas().Size().Height-220)))
 	m := parts.NewModal(s.cfg.Window, licencesWidth)
 	m.OnClose = m.Hide
-	shut := parts.Primary(parts.T("screens.close"), m.Hide)
+	shut := m.Primary(parts.T("screens.close"), m.Hide)
 	m.Show(parts.Column(10, parts.Title(parts.T("screens.settings.licences")), container.NewStack(hold, list), parts.Answers(shut)))
 	m.Focus(shut)
 }

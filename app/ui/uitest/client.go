@@ -45,6 +45,8 @@ type Client struct {
 	Fail map[string]error
 	// Calls lists what was changed, as "Method argument …", in order.
 	Calls []string
+
+	issued int
 }
 
 // New returns a client for a person with a name and the settings' defaults.
@@ -280,8 +282,9 @@ func (c *Client) Invite(ctx context.Context, life time.Duration) (inv core.Issue
 		life = 7 * 24 * time.Hour
 	}
 	err = c.do(ctx, "Invite", func() error {
+		c.issued++
 		inv = core.IssuedInvitation{
-			ID: fmt.Sprintf("inv%d", len(c.Open)+1), Code: SampleCode(len(c.Open)),
+			ID: fmt.Sprintf("inv%d", c.issued), Code: SampleCode(c.issued),
 			File: []byte("kuvert file"), ExpiresAt: Now.Add(life),
 		}
 		c.Open = append([]core.IssuedInvitation{inv}, c.Open...)
