@@ -326,7 +326,7 @@ func FuzzOpen(f *testing.F) {
 	f.Add(seal(f, alice, []byte("hello")))
 	f.Add(seal(f, alice, make([]byte, 70<<10)))
 	f.Add([]byte("age-encryption.org/v1\n-> kuvert/dr1 "))
-	var before = stored(f, bob)
+	before := stored(f, bob)
 	f.Fuzz(func(t *testing.T, blob []byte) {
 		s := bob.Clone()
 		payload, err := open(&s, blob)

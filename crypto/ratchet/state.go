@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"slices"
 	"time"
 
@@ -137,13 +136,10 @@ func NewResponder(rk, nhkr, nhks, ad [32]byte, self *ecdh.PrivateKey, now time.T
 	return &State{rk: rk, ad: ad, self: newKeyPair(self), nhks: nhks, nhkr: nhkr, kemAt: now.Unix()}, nil
 }
 
-// LogValue keeps the keys out of logs.
-func (*State) LogValue() slog.Value { return slog.StringValue(redacted) }
-
-// String keeps the keys out of formatted text.
+// String keeps the keys out of logs and formatted text.
 func (*State) String() string { return redacted }
 
-// GoString keeps the keys out of formatted text.
+// GoString does the same for %#v.
 func (*State) GoString() string { return redacted }
 
 const redacted = "[ratchet state]"
