@@ -27,6 +27,9 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	if profile := os.Getenv(echoProfile); profile != "" {
+		os.Exit(echo(profile))
+	}
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "kuvertd-test-")
 		if err != nil {
