@@ -37,6 +37,32 @@ func (l *Link) Run(ctx context.Context, h core.TransportHandler) error {
 	return nil
 }
 
+// owner is the core at this end; one that is gone answers nothing.
+func (l *Link) owner() core.TransportHandler {
+	l.net.mu.Lock()
+	defer l.net.mu.Unlock()
+	if l.handler == nil {
+		return nobody{}
+	}
+	return l.handler
+}
+
+// nobody stands for a program that has ended.
+type nobody struct{}
+
+func (nobody) HelloKeys(context.Context) (map[string][32]byte, error)     { return nil, errBroken }
+func (nobody) Recognised(context.Context, string, core.HostKey, []string) {}
+func (nobody) Lost(string)                                                {}
+func (nobody) Status(context.Context, string) ([]byte, error)             { return nil, errBroken }
+func (nobody) OnStatus(context.Context, string, []byte) error             { return errBroken }
+func (nobody) Frames(context.Context, string, core.HostKey, [][]byte) []byte {
+	return []byte{core.AnswerBusy}
+}
+func (nobody) Bundle(context.Context, string) ([]byte, error)                    { return nil, errBroken }
+func (nobody) Visible(core.HostKey, string)                                      {}
+func (nobody) PairAccepted(context.Context, core.HostKey, core.PairStream) error { return errBroken }
+func (nobody) NetworkChanged()                                                   {}
+
 // HostKey implements core.Transport.
 func (l *Link) HostKey() core.HostKey { return l.key }
 
@@ -80,7 +106,7 @@ func (l *Link) Rebind(host core.HostKey, from, to string) {
 		l.net.poke()
 		return
 	}
-	l.handler.Recognised(context.Background(), to, host, nil)
+	l.owner().Recognised(context.Background(), to, host, nil)
 	l.tell(hit)
 }
 
@@ -91,7 +117,7 @@ func (l *Link) tell(c *conn) {
 	i := c.side(l)
 	mine, theirs, other := c.refs[i], c.refs[1-i], c.ends[1-i].handler
 	l.net.mu.Unlock()
-	st, err := l.handler.Status(ctx, mine)
+	st, err := l.owner().Status(ctx, mine)
 	if err == nil && st != nil && other != nil {
 		_ = other.OnStatus(ctx, theirs, st)
 	}
@@ -197,7 +223,7 @@ func (n *Net) announce(l *Link) {
 		a, b := l.shown, o.shown
 		h := l.handler
 		n.mu.Unlock()
-		o.handler.Visible(l.key, a)
+		o.owner().Visible(l.key, a)
 		if h != nil {
 			h.Visible(o.key, b)
 		}

@@ -144,8 +144,8 @@ func (n *Net) connectOne() bool {
 // recognise does what the hello does: both hold the same key, each under a name
 // of its own. A contact's key goes before an invitation's.
 func recognise(a, b *Link) (refA, refB string, ok bool) {
-	ka, errA := a.handler.HelloKeys(context.Background())
-	kb, errB := b.handler.HelloKeys(context.Background())
+	ka, errA := a.owner().HelloKeys(context.Background())
+	kb, errB := b.owner().HelloKeys(context.Background())
 	if errA != nil || errB != nil {
 		return "", "", false
 	}
@@ -169,7 +169,7 @@ func (n *Net) establish(c *conn) {
 	ctx := context.Background()
 	for i, l := range c.ends {
 		other := c.ends[1-i]
-		l.handler.Recognised(ctx, c.refs[i], other.key, []string{"/ip4/10.0.0.1/udp/4001/quic-v1"})
+		l.owner().Recognised(ctx, c.refs[i], other.key, []string{"/ip4/10.0.0.1/udp/4001/quic-v1"})
 	}
 	n.exchangeStatus(ctx, c)
 }
@@ -180,11 +180,11 @@ func (n *Net) exchangeStatus(ctx context.Context, c *conn) {
 	refs := c.refs
 	n.mu.Unlock()
 	for i, l := range c.ends {
-		told[i], _ = l.handler.Status(ctx, refs[i])
+		told[i], _ = l.owner().Status(ctx, refs[i])
 	}
 	for i, l := range c.ends {
 		if st := told[1-i]; st != nil {
-			if err := l.handler.OnStatus(ctx, refs[i], st); err != nil {
+			if err := l.owner().OnStatus(ctx, refs[i], st); err != nil {
 				n.log(l.name + ": status: " + err.Error())
 			}
 		}

@@ -65,6 +65,7 @@ type Core struct {
 	keys    keyCache
 	lanes   lanes
 	pairs   pairs
+	aliases aliases
 	trouble trouble
 }
 

@@ -66,19 +66,27 @@ func mark(m *map[chat.PersonID]bool, id chat.PersonID) {
 func (in *inbox) take(raw []byte) (answer byte, err error) {
 	kind, _, env, err := handshake.ParseFrame(raw)
 	if err != nil {
-		return AnswerRefused, nil //nolint:nilerr // bad input is an answer, not our error
+		return in.refuse("malformed frame", err), nil
 	}
 	if kind == handshake.KindHandshake {
 		return in.takeHandshake(raw)
 	}
-	person, err := in.personOf(in.ref)
+	person, err := in.core.personOf(in, in.ref)
 	if errors.Is(err, chat.ErrNotFound) {
-		return AnswerRefused, nil
+		in.refuse("envelope of nobody known", nil)
+		return AnswerBusy, nil // not for good: who this is may be settled in a moment
 	}
 	if err != nil {
 		return 0, err
 	}
 	return in.takeRatchet(person, raw, env)
+}
+
+// refuse answers a frame that cannot be taken and notes the reason. The answer is
+// the same whatever it was.
+func (in *inbox) refuse(why string, err error) byte {
+	in.core.log.Info("frame refused", "why", why, "recognised", in.ref != "", "err", err)
+	return AnswerRefused
 }
 
 func (in *inbox) takeRatchet(person chat.PersonID, raw, env []byte) (byte, error) {
@@ -118,6 +126,7 @@ func (in *inbox) known(person chat.PersonID, env []byte) (bool, error) {
 // notOpened keeps what a frame that would not open proves about the session,
 // and nothing else of it.
 func (in *inbox) notOpened(person chat.PersonID, p *session.Peer, err error) (byte, error) {
+	in.core.log.Info("envelope not opened", "err", err)
 	if p.Observe(in.env, err) {
 		in.setPeer(person, p)
 		mark(&in.heal, person)
@@ -154,7 +163,7 @@ func (in *inbox) alarmed(person chat.PersonID) bool {
 func (in *inbox) opened(person chat.PersonID, q *session.Peer, o session.Opened, admit func() error) (byte, error) {
 	apply, err := in.applier(person, o.Payload)
 	if errors.Is(err, errInvalid) {
-		return AnswerRefused, nil
+		return in.refuse("invalid payload", err), nil
 	}
 	if err != nil {
 		return 0, err
@@ -250,6 +259,7 @@ func (in *inbox) settle(person chat.PersonID) error {
 	if err := errors.Join(in.PutContact(ct), in.DeleteJoining(j.ID)); err != nil {
 		return err
 	}
+	in.core.aliases.set(inviteRef(j.ID), person)
 	in.becomeContact(person)
 	in.then(func() { in.core.net.Unfollow(inviteRef(j.ID)) })
 	return in.notice(person, chat.NoticeConnected)

@@ -235,12 +235,18 @@ func (s *step) join(code invite.Code, bundle []byte, scanned bool) error {
 	return s.queueStart(person)
 }
 
-// learnFetched takes in a bundle that was asked for. That of an inviter must be
-// the one whose hash the invitation names.
+// learnFetched takes in a bundle that was asked for. The first one of an inviter
+// must be the one whose hash the invitation names; later ones are held to the
+// identity that it named.
 func (s *step) learnFetched(person chat.PersonID, raw []byte) error {
+	p, err := s.peer(person)
+	if err != nil {
+		return err
+	}
+	_, begun := p.Active()
 	j, err := joiningOf(s, person)
 	switch {
-	case err == nil:
+	case err == nil && !begun:
 		code, err := invite.Parse(j.Code)
 		if err != nil {
 			return fmt.Errorf("core: stored invitation: %w: %w", chat.ErrCorrupt, err)
@@ -248,11 +254,7 @@ func (s *step) learnFetched(person chat.PersonID, raw []byte) error {
 		if prekey.HashBundle(raw) != code.BundleHash {
 			return fmt.Errorf("core: the inviter's keys are not those of the invitation: %w", chat.ErrRefused)
 		}
-	case !errors.Is(err, chat.ErrNotFound):
-		return err
-	}
-	p, err := s.peer(person)
-	if err != nil {
+	case err != nil && !errors.Is(err, chat.ErrNotFound):
 		return err
 	}
 	q := p.Clone()

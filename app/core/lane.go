@@ -56,8 +56,9 @@ func (ls *lanes) stop() {
 }
 
 // enter opens a person's lane over the connection named ref, or tells an open
-// one that there is a new connection.
-func (ls *lanes) enter(person chat.PersonID, ref string) {
+// one that there is a new connection. greeted says that there is nothing to learn
+// from the other side's status: the two have only just met.
+func (ls *lanes) enter(person chat.PersonID, ref string, greeted bool) {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()
 	if ls.ctx == nil || ls.ctx.Err() != nil {
@@ -69,6 +70,9 @@ func (ls *lanes) enter(person chat.PersonID, ref string) {
 	}
 	ctx, cancel := context.WithCancel(ls.ctx)
 	l := &lane{core: ls.core, person: person, ref: ref, cancel: cancel, wakeup: make(chan struct{}, 1), greeted: make(chan struct{})}
+	if greeted {
+		l.greetOnce.Do(func() { close(l.greeted) })
+	}
 	ls.open[person] = l
 	ls.wg.Go(func() {
 		defer cancel()
@@ -219,14 +223,8 @@ func (l *lane) run(ctx context.Context) {
 }
 
 // awaitStatus waits until the other side's status has told what it holds, so
-// that nothing is sent twice needlessly. A guest's inviter tells none.
+// that nothing is sent twice needlessly.
 func (l *lane) awaitStatus(ctx context.Context) {
-	l.mu.Lock()
-	guest := isInviteRef(l.ref)
-	l.mu.Unlock()
-	if guest {
-		return
-	}
 	t := time.NewTimer(statusWait)
 	defer t.Stop()
 	select {

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/kuvert-im/kuvert/app/chat"
@@ -24,6 +25,7 @@ const (
 func (in *inbox) takeHandshake(raw []byte) (byte, error) {
 	hs, inv, err := in.openHandshake(raw)
 	if errors.Is(err, session.ErrCannotOpen) || errors.Is(err, session.ErrRefused) {
+		in.core.log.Info("handshake not opened", "err", err)
 		return in.unopened(raw, answerOf(err))
 	}
 	if err != nil {
@@ -115,9 +117,9 @@ func (in *inbox) accept(from chat.PersonID, hs *session.Incoming, admit func() e
 func (in *inbox) guest(from chat.PersonID, hs *session.Incoming, inv *chat.Invitation) (byte, error) {
 	switch {
 	case inv.Revoked, in.env.Now.After(inv.ExpiresAt):
-		return AnswerRefused, nil
+		return in.refuse("invitation over", nil), nil
 	case !inv.UsedBy.IsZero() && inv.UsedBy != from:
-		return AnswerRefused, in.warnReuse(*inv)
+		return in.refuse("used invitation", nil), in.warnReuse(*inv)
 	}
 	return in.accept(from, hs, func() error {
 		if err := in.useInvitation(inv, from); err != nil {
@@ -141,7 +143,7 @@ func (in *inbox) unopened(raw []byte, answer byte) (byte, error) {
 	}
 	for _, inv := range all {
 		if inv.Hints[0] == hex.EncodeToString(hint[:]) && !inv.UsedBy.IsZero() {
-			return AnswerRefused, in.warnReuse(inv)
+			return in.refuse("used invitation", nil), in.warnReuse(inv)
 		}
 	}
 	return answer, nil
@@ -193,6 +195,7 @@ func (in *inbox) becomeContact(person chat.PersonID) {
 	in.then(func() {
 		in.core.keys.forget()
 		if from != to {
+			in.core.lanes.enter(person, to, true)
 			in.core.net.Rebind(host, from, to)
 		}
 		in.core.followPerson(person)
@@ -207,7 +210,7 @@ func (in *inbox) stranger(from chat.PersonID, raw []byte) (byte, error) {
 		return 0, err
 	}
 	if set[SettingVisible] != "true" {
-		return AnswerRefused, nil
+		return in.refuse("stranger", nil), nil
 	}
 	all, err := in.Requests()
 	if err != nil {
@@ -255,16 +258,40 @@ func inviteRef(id [16]byte) string { return invitePrefix + hex.EncodeToString(id
 
 func isInviteRef(ref string) bool { return strings.HasPrefix(ref, invitePrefix) }
 
+// aliases are the invitations of others through which somebody became a contact
+// since the start: what they sent under the old name is still on its way.
+type aliases struct {
+	mu sync.Mutex
+	m  map[string]chat.PersonID
+}
+
+func (a *aliases) set(ref string, person chat.PersonID) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.m == nil {
+		a.m = map[string]chat.PersonID{}
+	}
+	a.m[ref] = person
+}
+
+func (a *aliases) get(ref string) (chat.PersonID, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	person, ok := a.m[ref]
+	return person, ok
+}
+
 // personOf finds who a connection is with: a contact, the inviter whom I am
 // joining, or the guest who answered my invitation. chat.ErrNotFound if nobody.
-func (s *step) personOf(ref string) (chat.PersonID, error) { return personOf(s, ref) }
-
-func personOf(tx ReadTx, ref string) (chat.PersonID, error) {
+func (c *Core) personOf(tx ReadTx, ref string) (chat.PersonID, error) {
 	var person chat.PersonID
 	if hexID, ok := strings.CutPrefix(ref, invitePrefix); ok {
 		var id [16]byte
 		if n, err := hex.Decode(id[:], []byte(hexID)); err != nil || n != len(id) {
 			return person, chat.ErrNotFound
+		}
+		if person, ok := c.aliases.get(ref); ok {
+			return person, nil
 		}
 		return behindInvitation(tx, id)
 	}

@@ -212,7 +212,7 @@ func addInviteKeys(tx ReadTx, keys map[string][32]byte, now time.Time) error {
 func (c *Core) Recognised(ctx context.Context, ref string, host HostKey, addrs []string) {
 	var person chat.PersonID
 	err := c.update(ctx, func(s *step) (err error) {
-		person, err = s.personOf(ref)
+		person, err = c.personOf(s, ref)
 		if err != nil {
 			return err
 		}
@@ -234,12 +234,12 @@ func (c *Core) Recognised(ctx context.Context, ref string, host HostKey, addrs [
 	if err != nil {
 		c.log.Warn("connection not recorded", "err", err)
 	}
-	c.lanes.enter(person, ref)
+	c.lanes.enter(person, ref, isInviteRef(ref))
 }
 
 // Lost implements TransportHandler.
 func (c *Core) Lost(ref string) {
-	person, err := read(context.Background(), c, func(tx ReadTx) (chat.PersonID, error) { return personOf(tx, ref) })
+	person, err := read(context.Background(), c, func(tx ReadTx) (chat.PersonID, error) { return c.personOf(tx, ref) })
 	if err != nil || c.net.Connected(person.String()) {
 		return
 	}
@@ -249,17 +249,20 @@ func (c *Core) Lost(ref string) {
 
 // Status implements TransportHandler.
 func (c *Core) Status(ctx context.Context, ref string) ([]byte, error) {
-	if isInviteRef(ref) {
-		return nil, nil
-	}
 	return read(ctx, c, func(tx ReadTx) ([]byte, error) {
-		person, err := personOf(tx, ref)
+		person, err := c.personOf(tx, ref)
+		if isInviteRef(ref) && errors.Is(err, chat.ErrNotFound) {
+			return nil, nil // a guest of whom nothing is known yet
+		}
 		if err != nil {
 			return nil, err
 		}
 		env, p, err := c.peerEnv(tx, person)
 		if err != nil {
 			return nil, err
+		}
+		if _, begun := p.Active(); isInviteRef(ref) && !begun {
+			return nil, nil
 		}
 		return p.Status(env)
 	})
@@ -271,7 +274,7 @@ func (c *Core) OnStatus(ctx context.Context, ref string, status []byte) error {
 	var person chat.PersonID
 	fetch := false
 	err := c.update(ctx, func(s *step) (err error) {
-		if person, err = s.personOf(ref); err != nil {
+		if person, err = c.personOf(s, ref); err != nil {
 			return err
 		}
 		fetch, err = s.takeStatus(person, status)
@@ -341,7 +344,7 @@ func (c *Core) Bundle(ctx context.Context, ref string) ([]byte, error) {
 		if isInviteRef(ref) {
 			return invitationBundle(tx, ref)
 		}
-		if _, err := personOf(tx, ref); err != nil {
+		if _, err := c.personOf(tx, ref); err != nil {
 			return nil, err
 		}
 		self, err := c.selfFrom(tx)
