@@ -130,7 +130,7 @@ var people = []string{"alice", "bob", "mallory"}
 
 func TestScripts(t *testing.T) {
 	cmds := map[string]func(*testscript.TestScript, bool, []string){
-		"serve": cmdServe, "stop": cmdStop, "kill9": cmdKill9,
+		"serve": cmdServe, "end": cmdEnd, "kill9": cmdKill9,
 		"code": cmdCode, "field": cmdField, "await": cmdAwait, "samejson": cmdSameJSON,
 	}
 	for _, name := range people {
@@ -207,8 +207,8 @@ func takeDaemon(ts *testscript.TestScript, name string) *daemon {
 	return d
 }
 
-// cmdStop is "stop NAME": SIGTERM, and the daemon must end with 0 and silently.
-func cmdStop(ts *testscript.TestScript, _ bool, args []string) {
+// cmdEnd is "end NAME": SIGTERM, and the daemon must end with 0 and silently.
+func cmdEnd(ts *testscript.TestScript, _ bool, args []string) {
 	d := takeDaemon(ts, args[0])
 	ts.Check(d.end())
 	if d.stderr.Len() > 0 {
