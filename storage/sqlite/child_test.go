@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"testing"
@@ -43,9 +42,27 @@ func child(ctx context.Context, job, path string) *exec.Cmd {
 	return cmd
 }
 
-// killAfter starts a job, kills it after a while, if it has not ended by then, and
+// killAfter starts a job, kills it after a while if it has not ended by then, and
 // returns what it printed.
 func killAfter(t *testing.T, cmd *exec.Cmd, d time.Duration) (lines []string) {
+	t.Helper()
+	timer := time.AfterFunc(time.Hour, func() { _ = cmd.Process.Kill() })
+	defer timer.Stop()
+	return output(t, cmd, func() { timer.Reset(d) }, func() {})
+}
+
+// killOnceUp is killAfter for a job that prints a first line when it is at work;
+// the while begins there.
+func killOnceUp(t *testing.T, cmd *exec.Cmd, d time.Duration) (lines []string) {
+	t.Helper()
+	timer := time.AfterFunc(time.Hour, func() { _ = cmd.Process.Kill() })
+	defer timer.Stop()
+	return output(t, cmd, func() {}, func() { timer.Reset(d) })
+}
+
+// output runs a job to its end, whatever that is, and returns the lines it
+// printed.
+func output(t *testing.T, cmd *exec.Cmd, started, up func()) (lines []string) {
 	t.Helper()
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -54,27 +71,17 @@ func killAfter(t *testing.T, cmd *exec.Cmd, d time.Duration) (lines []string) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	timer := time.AfterFunc(d, func() { _ = cmd.Process.Kill() })
-	defer timer.Stop()
-	lines, err = readLines(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = cmd.Wait() // it was killed
-	return lines
-}
-
-// readLines returns the whole lines of r; a last one without its end was not
-// written in full.
-func readLines(r io.Reader) (lines []string, err error) {
-	br := bufio.NewReader(r)
+	started()
+	r := bufio.NewReader(out)
 	for {
-		line, err := br.ReadString('\n')
-		if err == io.EOF { //nolint:errorlint // as bufio returns it
-			return lines, nil
-		}
+		line, err := r.ReadString('\n')
 		if err != nil {
-			return nil, err
+			// A line without its end was not written in full.
+			_ = cmd.Wait() // it was killed, or says by its lines how it went
+			return lines
+		}
+		if len(lines) == 0 {
+			up()
 		}
 		lines = append(lines, line[:len(line)-1])
 	}

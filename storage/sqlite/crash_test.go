@@ -104,7 +104,7 @@ func TestNothingAcknowledgedIsLostByKill(t *testing.T) {
 	for range rounds {
 		cmd := child(t.Context(), "crash", path)
 		cmd.Env = append(cmd.Env, "START="+strconv.FormatUint(highest, 10))
-		for _, line := range killAfter(t, cmd, 50*time.Millisecond+rand.N(250*time.Millisecond)) {
+		for _, line := range killOnceUp(t, cmd, rand.N(250*time.Millisecond)) {
 			n, err := strconv.ParseUint(line, 10, 64)
 			if err != nil {
 				t.Fatal(err)
@@ -114,9 +114,6 @@ func TestNothingAcknowledgedIsLostByKill(t *testing.T) {
 		highest = checkAfterCrash(t, path, acked, highest)
 	}
 	t.Logf("%d acknowledged, highest number %d", len(acked), highest)
-	if len(acked) < rounds {
-		t.Error("hardly anything was written")
-	}
 }
 
 // checkAfterCrash opens the database, looks closely at the numbers that are newer
@@ -135,9 +132,6 @@ func checkAfterCrash(t *testing.T, path string, acked map[uint64]bool, before ui
 			return err
 		}
 		r, err := tx.Conversation(room)
-		if errors.Is(err, chat.ErrNotFound) && len(acked) == 0 {
-			return nil // killed before anything was there
-		}
 		if err != nil || r.Unread != unread {
 			t.Errorf("counter %d, messages %d, %v", r.Unread, unread, err)
 		}

@@ -475,7 +475,9 @@ func TestMarkRead(t *testing.T) {
 	late.Seq = 2
 	do(t, s, insert(late))
 	wantRoom(4, 4)
-	do(t, s, markRead(4, 2+256), markRead(5, 5))
+	do(t, s, markRead(2, 2+256))
+	wantRoom(3, 4)
+	do(t, s, markRead(5, 5))
 	wantRoom(2, 5)
 	do(t, s, markRead(math.MaxUint64, 6, 3+256))
 	wantRoom(0, 3+256)

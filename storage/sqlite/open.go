@@ -60,6 +60,9 @@ func open(ctx context.Context, cfg Config, steps []migration) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := create(cfg.Path); err != nil {
+		return nil, explain(cfg, err)
+	}
 	writer, err := connect(ctx, cfg.dsn(accessWrite))
 	if err != nil {
 		return nil, explain(cfg, err)
@@ -70,6 +73,24 @@ func open(ctx context.Context, cfg Config, steps []migration) (*Store, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// create makes an empty file that nobody else can read, unless there is one: SQLite
+// would let everybody read it.
+func create(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the profile's own database
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// tighten takes the file from everybody else. WAL and wal-index take their mode
+// from it. Some file systems know no modes.
+func tighten(cfg Config) {
+	if err := os.Chmod(cfg.Path, 0o600); err != nil {
+		cfg.Log.Warn("database may be readable for others", "err", err)
+	}
 }
 
 func prepare(ctx context.Context, cfg Config, writer *conn, version int, steps []migration) (*Store, error) {
@@ -89,6 +110,7 @@ func inspect(ctx context.Context, cfg Config, newest int) (version int, err erro
 	if err != nil || !exists {
 		return 0, err
 	}
+	tighten(cfg)
 	c, err := connect(ctx, cfg.dsn(accessInspect))
 	if err != nil {
 		return 0, explain(cfg, err)
@@ -212,16 +234,16 @@ func explain(cfg Config, err error) error {
 	if perr == nil {
 		perr = probeDir(filepath.Dir(cfg.Path))
 	}
-	switch {
-	case perr == nil:
+	if perr == nil {
 		return err
-	case errors.Is(perr, fs.ErrPermission) || isReadOnly(perr):
-		return fmt.Errorf("%w: %w (%w)", ErrReadOnly, perr, err)
-	default:
-		return fmt.Errorf("sqlite: %w (%w)", perr, err)
 	}
+	if errors.Is(perr, fs.ErrPermission) || isReadOnly(perr) {
+		perr = fmt.Errorf("%w: %w", ErrReadOnly, perr)
+	}
+	return fmt.Errorf("sqlite: %w, at first: %w", perr, err)
 }
 
+// probeFile opens the database as SQLite would.
 func probeFile(path string) error {
 	f, err := os.OpenFile(path, os.O_RDWR, 0) //nolint:gosec // the profile's own database
 	if errors.Is(err, fs.ErrNotExist) {

@@ -9,9 +9,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/kuvert-im/kuvert/app/chat"
 )
@@ -224,12 +224,11 @@ func TestOpenRefusesWithoutTouchingTheWAL(t *testing.T) {
 	path := sample(t)
 	cmd := child(t.Context(), "crash", path)
 	cmd.Env = append(cmd.Env, "START=1000")
-	killAfter(t, cmd, 200*time.Millisecond)
-	b := readFile(t, path)
-	b[40*4096] ^= 0xff
+	killOnceUp(t, cmd, 0)
 	if len(readFile(t, path+"-wal")) == 0 {
-		t.Skip("killed before it wrote anything")
+		t.Fatal("no WAL was left")
 	}
+	b := readFile(t, path)
 	for i := 4096; i < len(b); i++ {
 		b[i] = 0x55
 	}
@@ -340,6 +339,32 @@ func TestEveryConnectionHasItsSettings(t *testing.T) {
 		c := <-s.readers
 		check(c, common, reader)
 		defer func() { s.readers <- c }()
+	}
+}
+
+// TestNobodyElseReadsTheFiles looks at the modes of everything the store writes.
+func TestNobodyElseReadsTheFiles(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows protects the folder")
+	}
+	path := filepath.Join(t.TempDir(), "kuvert.db")
+	makeOld(t, path)
+	if err := os.Chmod(path, 0o644); err != nil { //nolint:gosec // as another program may leave it
+		t.Fatal(err)
+	}
+	s, err := openSteps(t, path, futureSchema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	names, err := filepath.Glob(path + "*")
+	if err != nil || len(names) != 4 {
+		t.Error(names, err)
+	}
+	for _, name := range names {
+		if fi, err := os.Stat(name); err != nil || fi.Mode().Perm() != 0o600 {
+			t.Error(name, fi.Mode(), err)
+		}
 	}
 }
 
