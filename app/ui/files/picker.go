@@ -42,6 +42,7 @@ type Picker struct {
 	path    string
 	entries []entry
 	picked  int
+	rows    map[fyne.CanvasObject]*row
 	list    *list
 	where   *parts.Text
 	say     *parts.Say
@@ -52,11 +53,11 @@ type Picker struct {
 // such as ".png"; chosen gets the file's path and is not called if the person
 // changes their mind.
 func Pick(env parts.Env, exts []string, chosen func(path string)) *Picker {
-	p := &Picker{env: env, exts: exts, chosen: chosen, picked: -1, modal: parts.NewModal(env.Window, pickerWidth)}
+	p := &Picker{env: env, exts: exts, chosen: chosen, picked: -1, rows: map[fyne.CanvasObject]*row{}, modal: parts.NewModal(env.Window, pickerWidth)}
 	p.modal.OnClose = p.modal.Hide
 	p.where, p.say = parts.Muted(""), parts.NewSay()
 	p.list = &list{modal: p.modal}
-	p.list.Length, p.list.CreateItem = func() int { return len(p.entries) }, newRow
+	p.list.Length, p.list.CreateItem = func() int { return len(p.entries) }, p.newRow
 	p.list.UpdateItem, p.list.OnSelected = p.fill, p.choose
 	p.list.ExtendBaseWidget(p.list)
 	p.open = p.modal.Primary(parts.T("screens.files.open"), p.take)
@@ -177,30 +178,37 @@ func compare(a, b entry) int {
 	return cmp.Or(b.at.Compare(a.at), cmp.Compare(a.name, b.name))
 }
 
-func newRow() fyne.CanvasObject {
-	name := widget.NewLabel("")
-	name.Truncation = fyne.TextTruncateEllipsis
-	return container.NewBorder(nil, nil, widget.NewIcon(theme.FileIcon()), widget.NewLabel(""), name)
+// row is a line of the list: an icon, a name, a day.
+type row struct {
+	*fyne.Container
+	icon *widget.Icon
+	name *widget.Label
+	day  *parts.Text
+}
+
+func (p *Picker) newRow() fyne.CanvasObject {
+	r := &row{icon: widget.NewIcon(nil), name: widget.NewLabel(""), day: parts.Muted("")}
+	r.name.Truncation = fyne.TextTruncateEllipsis
+	r.Container = parts.Pad(parts.Beside(4, r.icon, r.name, r.day), 0, 8, 0, 8)
+	p.rows[r.Container] = r
+	return r.Container
 }
 
 func (p *Picker) fill(i int, o fyne.CanvasObject) {
-	row, ok := o.(*fyne.Container)
-	if !ok || i >= len(p.entries) {
+	r := p.rows[o]
+	if r == nil || i >= len(p.entries) {
 		return
 	}
 	e := p.entries[i]
-	for _, x := range row.Objects {
-		switch x := x.(type) {
-		case *widget.Icon:
-			x.SetResource(map[bool]fyne.Resource{true: theme.FolderIcon(), false: icons.New(icons.Picture)}[e.dir])
-		case *widget.Label:
-			if x.Truncation != fyne.TextTruncateOff {
-				x.SetText(e.name)
-			} else {
-				x.SetText(map[bool]string{true: "", false: parts.Day(e.at)}[e.dir])
-			}
-		}
+	if e.dir {
+		r.icon.SetResource(theme.FolderIcon())
+		r.day.SetText("")
+	} else {
+		r.icon.SetResource(icons.New(icons.Picture))
+		r.day.SetText(parts.Day(e.at))
 	}
+	r.name.SetText(e.name)
+	r.Refresh()
 }
 
 // choose enters a folder or notes a file.

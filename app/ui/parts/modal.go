@@ -1,6 +1,8 @@
 package parts
 
 import (
+	"slices"
+
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
 	"fyne.io/fyne/v2/container"
@@ -120,7 +122,55 @@ func (b *Button) TypedKey(e *fyne.KeyEvent) {
 	b.Button.TypedKey(e)
 }
 
-// Answers places buttons at the right, the last one leading on.
+// Answers places buttons at the right, the last one leading on. In a narrow place
+// they stand one below the other, in full width.
 func Answers(buttons ...fyne.CanvasObject) fyne.CanvasObject {
-	return container.NewBorder(nil, nil, nil, Row(Gap, buttons...))
+	return container.New(&answers{}, buttons...)
+}
+
+type answers struct{ width float32 }
+
+// row is the width of all buttons side by side.
+func (a *answers) row(objects []fyne.CanvasObject) float32 {
+	sum := -float32(Gap)
+	for _, o := range objects {
+		sum += o.MinSize().Width + Gap
+	}
+	return sum
+}
+
+// Layout implements fyne.Layout.
+func (a *answers) Layout(objects []fyne.CanvasObject, s fyne.Size) {
+	a.width = s.Width
+	if a.row(objects) <= s.Width {
+		x := s.Width - a.row(objects)
+		for _, o := range objects {
+			w := o.MinSize().Width
+			o.Move(fyne.NewPos(x, 0))
+			o.Resize(fyne.NewSize(w, s.Height))
+			x += w + Gap
+		}
+		return
+	}
+	y := float32(0)
+	for _, o := range slices.Backward(objects) { // what leads on comes first
+		h := o.MinSize().Height
+		o.Move(fyne.NewPos(0, y))
+		o.Resize(fyne.NewSize(s.Width, h))
+		y += h + Gap
+	}
+}
+
+// MinSize implements fyne.Layout.
+func (a *answers) MinSize(objects []fyne.CanvasObject) fyne.Size {
+	var m fyne.Size
+	sum := -float32(Gap)
+	for _, o := range objects {
+		m = m.Max(o.MinSize())
+		sum += o.MinSize().Height + Gap
+	}
+	if a.width > 0 && a.row(objects) > a.width {
+		m.Height = sum
+	}
+	return m
 }

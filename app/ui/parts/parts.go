@@ -20,6 +20,9 @@ type Env struct {
 	// Work runs work away from the UI thread and what it returns, if not nil, on
 	// it. ctx ends with the window. It never blocks.
 	Work func(work func(ctx context.Context) (show func()))
+	// Tell is Work for orders: one runs after the other, as they were given. nil
+	// is Work.
+	Tell func(work func(ctx context.Context) (show func()))
 	// Now is the time; tests stop it.
 	Now func() time.Time
 }
@@ -31,6 +34,33 @@ const (
 	Edge    = 20 // around a pane
 	Radius  = 10
 )
+
+// Order gives an order: what is switched on and off again stays off.
+func (e Env) Order(work func(ctx context.Context) (show func())) {
+	if e.Tell != nil {
+		e.Tell(work)
+		return
+	}
+	e.Work(work)
+}
+
+// Newest keeps an answer that comes late from covering a newer one. It belongs to
+// the UI thread.
+type Newest struct{ asked, shown uint64 }
+
+// Ask is called with each question; fresh says, when the answer is there, whether
+// no answer to a later question was shown yet.
+func (n *Newest) Ask() (fresh func() bool) {
+	n.asked++
+	mine := n.asked
+	return func() bool {
+		if mine < n.shown {
+			return false
+		}
+		n.shown = mine
+		return true
+	}
+}
 
 // T is the text of a key in the language that is spoken. data fills the text's
 // fields.

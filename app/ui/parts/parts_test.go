@@ -1,6 +1,7 @@
 package parts_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -218,5 +219,27 @@ func TestMoment(t *testing.T) {
 		if got := parts.Moment(at, now); got != want {
 			t.Errorf("%v: %q, want %q", at, got, want)
 		}
+	}
+}
+
+// TestNewest: answers may come in any order; an old one never covers a new one.
+func TestNewest(t *testing.T) {
+	var n parts.Newest
+	first, second, third := n.Ask(), n.Ask(), n.Ask()
+	if !second() || first() || !third() || second() {
+		t.Error("an old answer was taken, or a new one was not")
+	}
+}
+
+// TestOrder: without a lane of its own an order goes with the rest.
+func TestOrder(t *testing.T) {
+	var work, tell int
+	count := func(n *int) func(func(ctx context.Context) func()) {
+		return func(func(ctx context.Context) func()) { *n++ }
+	}
+	parts.Env{Work: count(&work)}.Order(nil)
+	parts.Env{Work: count(&work), Tell: count(&tell)}.Order(nil)
+	if work != 1 || tell != 1 {
+		t.Errorf("work %d, tell %d", work, tell)
 	}
 }

@@ -41,6 +41,7 @@ type Screen struct {
 	values   map[string]string
 	filling  bool // controls are set by the program
 	language string
+	newest   parts.Newest
 
 	root    *container.Scroll
 	say     *parts.Say
@@ -220,6 +221,7 @@ type snapshot struct {
 }
 
 func (s *Screen) load() {
+	fresh := s.newest.Ask()
 	s.cfg.Work(func(ctx context.Context) func() {
 		var snap snapshot
 		var err error
@@ -227,6 +229,9 @@ func (s *Screen) load() {
 			snap.net, err = s.cfg.Client.Network(ctx)
 		}
 		return func() {
+			if !fresh() {
+				return
+			}
 			if err != nil {
 				s.say.Set(parts.ToneError, parts.T("screens.code.unknown"))
 				return
@@ -301,7 +306,7 @@ func (s *Screen) set(key, value string, then func()) {
 		return
 	}
 	s.say.Clear()
-	s.cfg.Work(func(ctx context.Context) func() {
+	s.cfg.Order(func(ctx context.Context) func() {
 		err := s.cfg.Client.SetSetting(ctx, key, value)
 		return func() {
 			if err != nil {
