@@ -22,6 +22,7 @@ type nearby struct {
 	cfg    *Config
 	dialog *pairing.Dialog
 	busy   bool
+	newest parts.Newest
 
 	root     *fyne.Container
 	waiting  *fyne.Container // comparisons
@@ -67,6 +68,7 @@ func (n *nearby) load() {
 	if n.dialog != nil {
 		n.dialog.Changed([]event.Event{{Kind: event.PairingChanged}})
 	}
+	fresh := n.newest.Ask()
 	n.cfg.Work(func(ctx context.Context) func() {
 		var s state
 		values, err := n.cfg.Client.Settings(ctx)
@@ -80,7 +82,11 @@ func (n *nearby) load() {
 		if err != nil {
 			return nil // what is shown stays
 		}
-		return func() { n.show(s) }
+		return func() {
+			if fresh() {
+				n.show(s)
+			}
+		}
 	})
 }
 
@@ -178,7 +184,7 @@ func (n *nearby) connect(id string) {
 // setVisible follows the switch. The switch goes back if it could not be stored.
 func (n *nearby) setVisible(on bool) {
 	n.say.Clear()
-	n.cfg.Work(func(ctx context.Context) func() {
+	n.cfg.Order(func(ctx context.Context) func() {
 		err := n.cfg.Client.SetSetting(ctx, core.SettingVisible, strconv.FormatBool(on))
 		if err == nil {
 			return nil

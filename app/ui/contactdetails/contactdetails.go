@@ -41,6 +41,7 @@ type Pane struct {
 	known   bool
 	busy    bool
 	editing bool
+	newest  parts.Newest
 
 	root  *container.Scroll
 	body  *fyne.Container
@@ -73,16 +74,25 @@ func (p *Pane) Changed(events []event.Event) {
 }
 
 func (p *Pane) load() {
+	fresh := p.newest.Ask()
 	p.cfg.Work(func(ctx context.Context) func() {
 		c, err := p.cfg.Client.Contact(ctx, p.cfg.Contact)
 		if err != nil {
-			return func() { p.missing(err) }
+			return func() {
+				if fresh() {
+					p.missing(err)
+				}
+			}
 		}
 		number := ""
 		if s, err := p.cfg.Client.Safety(ctx, p.cfg.Contact); err == nil {
 			number = s.Number
 		}
-		return func() { p.show(c, number) }
+		return func() {
+			if fresh() {
+				p.show(c, number)
+			}
+		}
 	})
 }
 

@@ -42,6 +42,7 @@ type Picker struct {
 	path    string
 	entries []entry
 	picked  int
+	newest  parts.Newest
 	rows    map[fyne.CanvasObject]*row
 	list    *list
 	where   *parts.Text
@@ -118,9 +119,13 @@ func (p *Picker) enter(dir string) {
 	if dir == "" {
 		return
 	}
+	fresh := p.newest.Ask()
 	p.env.Work(func(context.Context) func() {
 		found, err := p.read(dir)
 		return func() {
+			if !fresh() {
+				return
+			}
 			if err != nil {
 				p.say.Set(parts.ToneError, parts.T("screens.files.denied"))
 				return

@@ -26,6 +26,7 @@ type Dialog struct {
 	modal   *parts.Modal
 	say     *parts.Say
 	busy    bool
+	newest  parts.Newest
 	doubt   bool // the person said the digits differ and has not confirmed that yet
 	shown   core.Pairing
 	// OnClosed is called when the dialog is gone.
@@ -59,7 +60,7 @@ func (d *Dialog) Changed(events []event.Event) {
 // load asks how far the pairing is. One that the core no longer knows failed,
 // unless its end is on the screen already.
 func (d *Dialog) load() {
-	id := d.pairing.ID
+	id, fresh := d.pairing.ID, d.newest.Ask()
 	d.env.Work(func(ctx context.Context) func() {
 		all, err := d.env.Client.Pairings(ctx)
 		if err != nil {
@@ -67,10 +68,18 @@ func (d *Dialog) load() {
 		}
 		for _, p := range all {
 			if p.ID == id {
-				return func() { d.update(p) }
+				return func() {
+					if fresh() {
+						d.update(p)
+					}
+				}
 			}
 		}
-		return func() { d.gone() }
+		return func() {
+			if fresh() {
+				d.gone()
+			}
+		}
 	})
 }
 

@@ -21,6 +21,8 @@ type List struct {
 	rows *fyne.Container
 	say  *parts.Say
 	busy bool
+
+	newest parts.Newest
 	// OnAccepted is called with a new contact.
 	OnAccepted func(chat.PersonID)
 }
@@ -38,12 +40,17 @@ func (l *List) Object() fyne.CanvasObject { return l.root }
 
 // Load asks for the requests and shows them.
 func (l *List) Load() {
+	fresh := l.newest.Ask()
 	l.env.Work(func(ctx context.Context) func() {
 		all, err := l.env.Client.Requests(ctx)
 		if err != nil {
 			return nil // what is shown stays
 		}
-		return func() { l.show(all) }
+		return func() {
+			if fresh() {
+				l.show(all)
+			}
+		}
 	})
 }
 
