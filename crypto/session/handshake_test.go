@@ -278,3 +278,84 @@ func TestBranchAndAlarm(t *testing.T) {
 		t.Errorf("after resuming: %+v, %v", o, err)
 	}
 }
+
+func TestUnansweredHandshakeIsMadeAnewByMailbox(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	ea := Env{Self: newSelf(t, now), Now: now, Rand: rand.Reader}
+	eb := Env{Self: newSelf(t, now), Now: now, Rand: rand.Reader}
+	a, err := PeerOf(ea, eb.Self.Bundle())
+	check(t, err)
+	check(t, a.Start(ea, nil))
+	old, _ := a.Active()
+	status := func() []byte { raw, err := NewPeer(ea.Self.ID()).Status(eb); check(t, err); return raw }
+	hear := func(after time.Duration) bool {
+		t.Helper()
+		env := ea
+		env.Now = ea.Now.Add(after)
+		p := a.Clone()
+		_, err := p.OnStatus(env, status(), false)
+		check(t, err)
+		e, err := p.Maintain(env)
+		check(t, err)
+		return e.Started
+	}
+	if hear(4 * day) {
+		t.Error("made anew to the same prekey")
+	}
+	check(t, eb.Self.publish(rand.Reader, now))
+	check(t, a.LearnBundle(ea, eb.Self.Bundle(), false))
+	if hear(2 * day) {
+		t.Error("made anew after two days")
+	}
+	if !hear(4 * day) {
+		t.Error("not made anew after four days")
+	}
+
+	// Without any status: when the bundle it went to has expired.
+	for d, want := range map[time.Duration]bool{59 * day: false, 61 * day: true} {
+		env := ea
+		env.Now = ea.Now.Add(d)
+		p := a.Clone()
+		check(t, eb.Self.publish(rand.Reader, now.Add(20*day)))
+		check(t, p.LearnBundle(env, eb.Self.Bundle(), false))
+		if e, err := p.Maintain(env); err != nil || e.Started != want {
+			t.Errorf("after %v: started %v, %v", d, e.Started, err)
+		} else if s, _ := p.Active(); want != (s.HS > old.HS) {
+			t.Errorf("after %v: number %d, before %d", d, s.HS, old.HS)
+		}
+	}
+}
+
+func TestHandshakeNumbersOfTheOtherSideCount(t *testing.T) {
+	a, b, ea, eb := pair(t)
+	b.highestHS += 1000
+	raw, err := b.Status(eb)
+	check(t, err)
+	_, err = a.OnStatus(ea, raw, false)
+	check(t, err)
+	check(t, a.LearnBundle(ea, eb.Self.Bundle(), true))
+	check(t, a.Start(ea, nil))
+	if s, _ := a.Active(); s.HS != b.highestHS+1 {
+		t.Errorf("number %d, the other side knows %d", s.HS, b.highestHS)
+	}
+	b.highestHS = maxCounter + 1
+	raw, err = b.Status(eb)
+	check(t, err)
+	_, err = a.OnStatus(ea, raw, true)
+	check(t, err)
+	if a.highestHS > maxCounter {
+		t.Error("nonsense is followed")
+	}
+}
+
+func TestLimitsAfterTheClockWentBack(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	list := []time.Time{now.Add(3650 * day), now.Add(3650 * day), now.Add(3650 * day)}
+	if until := limitedUntil(list, now); !until.IsZero() {
+		t.Errorf("limited until %v", until)
+	}
+	list = []time.Time{now.Add(-59 * time.Minute), now}
+	if until := limitedUntil(list, now); !until.Equal(now.Add(time.Minute)) {
+		t.Errorf("limited until %v", until)
+	}
+}

@@ -237,6 +237,51 @@ func TestOwnRollbackIsNoticed(t *testing.T) {
 	noticed("an installation that was never mine", old.Clone(), eo, true)
 }
 
+func TestInstallationThatWasNeverMine(t *testing.T) {
+	a, b, ea, eb := pair(t)
+	for name, inst := range map[string]identity.Inst{"unknown": {1}, "present": ea.Self.inst, "none": {}} {
+		b.regular = heldBundle{inst: inst}
+		raw, err := b.Status(eb)
+		check(t, err)
+		r, err := a.Clone().OnStatus(ea, raw, true)
+		if err != nil || r.SelfRolledBack != (name == "unknown") {
+			t.Errorf("%s: %+v, %v", name, r, err)
+		}
+	}
+	b.regular = heldBundle{inst: ea.Self.inst, counter: ea.Self.counter, hash: [32]byte{1}}
+	raw, err := b.Status(eb)
+	check(t, err)
+	if r, err := a.OnStatus(ea, raw, true); err != nil || !r.SelfRolledBack {
+		t.Errorf("my counter with another bundle: %+v, %v", r, err)
+	}
+}
+
+func TestDuplicatesAreAcknowledgedAgain(t *testing.T) {
+	a, b, ea, eb := pair(t)
+	last, ok := b.LastAck()
+	if !ok || b.Duplicate() || b.AckDue() {
+		t.Error("there is an acknowledgement to repeat")
+	}
+	f, err := b.Frame(eb, last)
+	check(t, err)
+	if again, err := b.Frame(eb, last); err != nil || !bytes.Equal(f, again) {
+		t.Errorf("not the same bytes: %v", err)
+	}
+	_, err = b.Open(eb, seal(t, a, ea, mid(1), true))
+	check(t, err)
+	if !b.AckDue() {
+		t.Error("none due for a new message")
+	}
+	seal(t, b, eb, mid(2), true) // carries it
+	if b.AckDue() {
+		t.Error("still due, though a message carries it")
+	}
+	b.lastAck = Sealed{}
+	if !b.Duplicate() || !b.AckDue() {
+		t.Error("none due although there is none to repeat")
+	}
+}
+
 func TestUnknownActiveSessionMeansRollback(t *testing.T) {
 	a, b, ea, eb := pair(t)
 	check(t, b.LearnBundle(eb, ea.Self.Bundle(), true))
@@ -453,8 +498,10 @@ func TestCannotOpen(t *testing.T) {
 	}
 	again, err := a.Seal(ea, message(mid(1), ea), s.Ctr, true)
 	check(t, err)
-	if again.Ctr != s.Ctr || again.Number == s.Number {
-		t.Errorf("sealed anew as ctr %d number %d", again.Ctr, again.Number)
+	for _, hint := range []uint64{s.Ctr, 0, s.Ctr + 1, s.Ctr - 1} { // whatever the hint says
+		if again, err = a.Seal(ea, message(mid(1), ea), hint, true); err != nil || again.Ctr != s.Ctr || again.Number == s.Number {
+			t.Errorf("sealed anew as ctr %d number %d, %v", again.Ctr, again.Number, err)
+		}
 	}
 	p := a.Clone()
 	p.current().unlisted = true
