@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -23,9 +24,25 @@ var ErrBroken = errors.New("deliver: stream broke")
 type Sender struct {
 	open func(context.Context) (network.Stream, error)
 
+	waits atomic.Pointer[wait] // nil while no answer is waited for
+
 	turn chan struct{} // holds one token; who has it owns what follows
 	s    network.Stream
 	w    *bufio.Writer // only while frames are sent
+}
+
+type wait struct {
+	conn  network.Conn
+	since time.Time
+}
+
+// Waiting returns for how long the Sender has been waiting for an answer, and on
+// which connection; nil if it is not.
+func (d *Sender) Waiting() (network.Conn, time.Duration) {
+	if w := d.waits.Load(); w != nil {
+		return w.conn, time.Since(w.since)
+	}
+	return nil, 0
 }
 
 // writers keeps buffers: most connections are quiet most of the time.
@@ -100,6 +117,7 @@ func (d *Sender) attempt(ctx context.Context, frames [][]byte) ([]byte, error) {
 	d.w = writers.Get().(*bufio.Writer)
 	d.w.Reset(s)
 	defer func() {
+		d.waits.Store(nil)
 		d.w.Reset(nil)
 		writers.Put(d.w)
 		d.w = nil
@@ -128,6 +146,7 @@ func (d *Sender) exchange(frames [][]byte) ([]byte, error) {
 			return answers, err
 		}
 		sent = next
+		d.waits.Store(&wait{d.s.Conn(), time.Now()})
 		n, err := d.s.Read(buf[:sent-len(answers)])
 		for _, f := range frames[len(answers) : len(answers)+n] {
 			inFlight -= len(f)
@@ -162,6 +181,7 @@ func (d *Sender) write(frames [][]byte, inFlight int) error {
 			return fmt.Errorf("send: %w", err)
 		}
 	}
+	d.waits.Store(&wait{d.s.Conn(), time.Now()})
 	if err := d.w.Flush(); err != nil {
 		return fmt.Errorf("send: %w", err)
 	}

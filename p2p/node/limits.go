@@ -114,6 +114,11 @@ const (
 	// checkPatience after the network changed or with a conversation open.
 	pingPatience  = 10 * time.Second
 	checkPatience = 4 * time.Second
+	// answerOverdue is after how long without an answer to a frame the connection
+	// is pinged: the answer takes a commit, the ping does not.
+	answerOverdue = 3 * time.Second
+	// spareAfter is how long a second connection with a machine may be unused.
+	spareAfter = 5 * time.Second
 	// callPatience bounds short calls of the handler.
 	callPatience = 10 * time.Second
 	// stopPatience bounds how long Run waits for handlers at its end.

@@ -27,18 +27,32 @@ type link struct {
 	from   netip.Addr // of the first connection
 	since  time.Time
 	sender *deliver.Sender
-	heard  atomic.Int64 // when the last sign of life came, unix ns
-	ping   atomic.Int64 // when the last ping began, unix ns
 
 	// Guarded by Node.mu.
-	conns int
+	conns map[network.Conn]*pulse
 	met   chan struct{} // closed at the first recognition
 	refs  []string      // who was recognised, the latest last
 	greet chan struct{} // our hello under way; closed at its end
 	held  int           // pairings and probes that need no recognition
 }
 
-func (l *link) alive() { l.heard.Store(time.Now().UnixNano()) }
+// A pulse is when a connection last gave a sign of life and was last pinged, in
+// unix nanoseconds.
+type pulse struct{ heard, ping atomic.Int64 }
+
+// quiet tells for how long nothing was heard of a connection nor asked of it.
+func (p *pulse) quiet(now time.Time) time.Duration {
+	return now.Sub(time.Unix(0, max(p.heard.Load(), p.ping.Load())))
+}
+
+// alive notes a sign of life of a connection.
+func (n *Node) alive(c network.Conn) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if l := n.links[c.RemotePeer()]; l != nil && l.conns[c] != nil {
+		l.conns[c].heard.Store(time.Now().UnixNano())
+	}
+}
 
 // errGone says that a connection ended meanwhile.
 var errGone = errors.New("node: connection ended")
@@ -52,14 +66,14 @@ func (n *Node) connected(c network.Conn) {
 	n.mu.Lock()
 	l := n.links[c.RemotePeer()]
 	if l == nil {
-		l = &link{id: c.RemotePeer(), key: key, from: wire.AddrOf(c.RemoteMultiaddr()), since: time.Now(), met: make(chan struct{})}
+		l = &link{id: c.RemotePeer(), key: key, from: wire.AddrOf(c.RemoteMultiaddr()), since: time.Now(), met: make(chan struct{}), conns: map[network.Conn]*pulse{}}
 		l.sender = deliver.NewSender(func(ctx context.Context) (network.Stream, error) {
 			return n.open(ctx, l.id, deliver.ID)
 		})
-		l.alive()
 		n.links[l.id] = l
 	}
-	l.conns++
+	l.conns[c] = &pulse{}
+	l.conns[c].heard.Store(time.Now().UnixNano())
 	victim := n.crowdedLocked(l)
 	n.mu.Unlock()
 	if victim != nil {
@@ -107,7 +121,7 @@ func (n *Node) disconnected(c network.Conn) {
 		n.mu.Unlock()
 		return
 	}
-	if l.conns--; l.conns > 0 {
+	if delete(l.conns, c); len(l.conns) > 0 {
 		n.mu.Unlock()
 		return
 	}
@@ -162,7 +176,7 @@ func (n *Node) recognise(ctx context.Context, l *link, ref string) error {
 	defer cancel()
 	n.h.Recognised(ctx, ref, l.key, addrs)
 	n.mu.Lock()
-	alive := l.conns > 0
+	alive := len(l.conns) > 0
 	if alive {
 		n.bindLocked(l, ref)
 	}
@@ -198,14 +212,14 @@ func (n *Node) bindLocked(l *link, ref string) {
 	}
 }
 
-// linkTo returns the link with a connected ref, the latest heard if there are
-// several, or nil.
+// linkTo returns the link with a connected ref, the latest if there are several,
+// or nil.
 func (n *Node) linkTo(ref string) *link {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	var best *link
 	for _, l := range n.byRef[ref] {
-		if best == nil || l.heard.Load() > best.heard.Load() {
+		if best == nil || l.since.After(best.since) {
 			best = l
 		}
 	}
@@ -319,7 +333,7 @@ func (n *Node) greetOnce(ctx context.Context, l *link, expect string) (string, e
 	if err != nil {
 		return "", err
 	}
-	l.alive()
+	n.alive(s.Conn())
 	return ref, n.recognise(ctx, l, ref)
 }
 
@@ -357,7 +371,7 @@ func (n *Node) exchangeOnce(ctx context.Context, l *link, ref string) error {
 	if err != nil {
 		return err
 	}
-	l.alive()
+	n.alive(s.Conn())
 	return n.onStatus(ctx, ref, theirs)
 }
 

@@ -99,6 +99,9 @@ func TestBothDialAtOnce(t *testing.T) {
 	alice.follow(bob)
 	bob.follow(alice)
 	waitFor(t, "connected", func() bool { return alice.n.Connected("bob") && bob.n.Connected("alice") })
+	waitFor(t, "a spare connection is closed, if there was one", func() bool {
+		return len(alice.n.host.Network().ConnsToPeer(bob.id())) == 1
+	})
 	for _, d := range []struct {
 		p  *person
 		to string

@@ -56,7 +56,7 @@ func (n *Node) serveHello(ctx context.Context, l *link, s network.Stream) error 
 	if err != nil {
 		return err
 	}
-	l.alive()
+	n.alive(s.Conn())
 	ref, err := hello.Serve(ctx, s, keys, func(ref string) error { return n.recognise(ctx, l, ref) })
 	if ref == "" && !n.hellos.Allow(l.from) && !n.known(l) {
 		n.closeLater(l)
@@ -81,7 +81,7 @@ func (n *Node) closeLater(l *link) {
 func (n *Node) serveDeliver(ctx context.Context, l *link, s network.Stream) error {
 	return deliver.Receiver{
 		Known: func() bool { return n.known(l) },
-		Heard: l.alive,
+		Heard: func() { n.alive(s.Conn()) },
 		Take: func(ctx context.Context, frames [][]byte) []byte {
 			ref := n.refOf(ctx, l)
 			if ref == "" && !n.frames.Allow(l.from) {
@@ -99,7 +99,7 @@ func (n *Node) serveStatus(ctx context.Context, l *link, s network.Stream) error
 	}
 	ctx, cancel := context.WithTimeout(ctx, status.Patience)
 	defer cancel()
-	l.alive()
+	n.alive(s.Conn())
 	return status.Serve(ctx, s,
 		func(theirs []byte) error { return n.onStatus(ctx, ref, theirs) },
 		func() ([]byte, error) { return n.h.Status(ctx, ref) })

@@ -191,9 +191,6 @@ func (n *Node) Deliver(ctx context.Context, ref string, frames [][]byte) (answer
 		return nil, ErrNotConnected
 	}
 	answers, err = l.sender.Deliver(ctx, frames)
-	if len(answers) > 0 {
-		l.alive()
-	}
 	if err != nil {
 		return answers, fmt.Errorf("node: deliver: %w", err)
 	}
@@ -215,7 +212,7 @@ func (n *Node) FetchBundle(ctx context.Context, ref string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("node: fetch bundle: %w", err)
 	}
-	l.alive()
+	n.alive(s.Conn())
 	return b, nil
 }
 

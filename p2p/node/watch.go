@@ -1,10 +1,13 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	mrand "math/rand/v2"
 	"net"
 	"net/netip"
@@ -12,7 +15,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
-	"github.com/libp2p/go-libp2p/p2p/protocol/ping"
+	libping "github.com/libp2p/go-libp2p/p2p/protocol/ping"
 
 	"github.com/kuvert-im/kuvert/p2p/wire"
 )
@@ -45,6 +48,7 @@ func (n *Node) watchLoop(ctx context.Context) {
 		last = now
 		n.pingQuiet(now)
 		n.dropIdleStrangers(now)
+		n.dropSpares(now)
 		if s := n.State(); s != state {
 			state = s
 			n.h.NetworkChanged()
@@ -67,9 +71,9 @@ func (n *Node) networkChanged() {
 	if n.disc != nil {
 		n.disc.Restart()
 	}
-	for _, l := range n.allLinks() {
-		n.spawn(func(ctx context.Context) { n.check(ctx, l, checkPatience) })
-	}
+	n.eachConn(func(_ *link, c network.Conn, p *pulse) {
+		n.spawn(func(ctx context.Context) { n.check(ctx, c, p, checkPatience) })
+	})
 	n.redialAll()
 	n.h.NetworkChanged()
 }
@@ -84,78 +88,95 @@ func (n *Node) allLinks() []*link {
 	return all
 }
 
-// check closes a link's connections that have lost their address, or do not
-// answer. The end of the last one lets the ref be dialled again.
-func (n *Node) check(ctx context.Context, l *link, patience time.Duration) {
-	n.mu.Lock()
-	own := n.ifaces.addrs
-	n.mu.Unlock()
-	for _, c := range n.host.Network().ConnsToPeer(l.id) {
-		a := wire.AddrOf(c.LocalMultiaddr())
-		if a.IsValid() && !a.IsUnspecified() && !a.IsLoopback() && !slices.Contains(own, a) {
-			_ = c.Close()
-		}
+// check closes a connection that has lost its address, or does not answer.
+func (n *Node) check(ctx context.Context, c network.Conn, p *pulse, patience time.Duration) {
+	p.ping.Store(time.Now().UnixNano())
+	if n.hasLostItsAddress(c) {
+		_ = c.Close()
+		return
 	}
-	// Each failure closes one connection; a link has few.
-	for range peerConns {
-		if len(n.host.Network().ConnsToPeer(l.id)) == 0 || n.pingOnce(ctx, l, patience) == nil {
-			return
-		}
-	}
-}
-
-// pingOnce pings a link. If no answer comes, the connection that was used closes.
-func (n *Node) pingOnce(ctx context.Context, l *link, patience time.Duration) error {
-	l.ping.Store(time.Now().UnixNano())
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	s, err := n.host.NewStream(network.WithNoDial(ctx, "ping"), l.id, ping.ID)
-	if err != nil {
-		if ctx.Err() != nil {
-			n.closePeer(l.id) // it could not even be opened
+	if err := ping(ctx, c); err != nil {
+		if !c.IsClosed() {
+			n.log.Info("connection is dead", "error", err)
 		}
+		_ = c.Close()
+		return
+	}
+	p.heard.Store(time.Now().UnixNano())
+}
+
+func (n *Node) hasLostItsAddress(c network.Conn) bool {
+	a := wire.AddrOf(c.LocalMultiaddr())
+	if !a.IsValid() || a.IsUnspecified() || a.IsLoopback() {
+		return false
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return !slices.Contains(n.ifaces.addrs, a)
+}
+
+// pingHello opens libp2p's ping protocol on a stream, as multistream-select does
+// with a protocol that everybody speaks. The host's own way would choose the
+// connection, and a dead one beside a live one would never be found.
+const pingHello = "\x13/multistream/1.0.0\n" + "\x11" + libping.ID + "\n"
+
+// ping asks for a sign of life on one connection.
+func ping(ctx context.Context, c network.Conn) error {
+	s, err := c.NewStream(ctx)
+	if err != nil {
 		return fmt.Errorf("node: ping: %w", err)
 	}
 	defer s.Reset() //nolint:errcheck // of no more use
-	if err := pingOn(s, patience); err != nil {
-		n.log.Info("connection is dead")
-		_ = s.Conn().Close()
-		return err
-	}
-	l.alive()
-	return nil
-}
-
-func pingOn(s network.Stream, patience time.Duration) error {
-	if err := s.SetDeadline(time.Now().Add(patience)); err != nil {
+	defer context.AfterFunc(ctx, func() { _ = s.Reset() })()
+	if err := s.SetProtocol(libping.ID); err != nil {
 		return fmt.Errorf("node: ping: %w", err)
 	}
-	var sent, got [ping.PingSize]byte
-	rand.Read(sent[:])
-	if _, err := s.Write(sent[:]); err != nil {
+	sent := append([]byte(pingHello), make([]byte, libping.PingSize)...)
+	rand.Read(sent[len(pingHello):])
+	if _, err := s.Write(sent); err != nil {
 		return fmt.Errorf("node: ping: %w", err)
 	}
-	if _, err := io.ReadFull(s, got[:]); err != nil {
+	got := make([]byte, len(sent))
+	if _, err := io.ReadFull(s, got); err != nil {
 		return fmt.Errorf("node: ping: %w", err)
 	}
-	if sent != got {
-		return fmt.Errorf("node: ping: wrong answer")
+	if !bytes.Equal(sent, got) {
+		return errPing
 	}
 	return nil
 }
 
-// pingQuiet pings the links that were quiet for too long.
+var errPing = errors.New("node: ping: wrong answer")
+
+// pingQuiet pings the connections that were quiet for too long, and those on
+// which an answer is overdue.
 func (n *Node) pingQuiet(now time.Time) {
-	active := n.cfg.Active != nil && n.cfg.Active()
-	for _, l := range n.allLinks() {
-		quiet, patience := pingIdle+mrand.N(pingSpread), pingPatience //nolint:gosec // a jitter
-		if active {
-			quiet, patience = pingActive, checkPatience
+	quiet, patience := pingIdle+mrand.N(pingSpread), pingPatience //nolint:gosec // a jitter
+	if n.cfg.Active != nil && n.cfg.Active() {
+		quiet, patience = pingActive, checkPatience
+	}
+	n.eachConn(func(l *link, c network.Conn, p *pulse) {
+		if stuck, since := l.sender.Waiting(); stuck == c && since > answerOverdue && p.quiet(now) > answerOverdue {
+			n.spawn(func(ctx context.Context) { n.check(ctx, c, p, checkPatience) })
+			return
 		}
-		last := time.Unix(0, max(l.heard.Load(), l.ping.Load()))
-		if n.known(l) && now.Sub(last) >= quiet-watchEvery/2 {
-			l.ping.Store(now.UnixNano())
-			n.spawn(func(ctx context.Context) { n.check(ctx, l, patience) })
+		if p.quiet(now) >= quiet-watchEvery/2 && n.known(l) {
+			p.ping.Store(now.UnixNano())
+			n.spawn(func(ctx context.Context) { n.check(ctx, c, p, patience) })
+		}
+	})
+}
+
+// eachConn calls f for each connection, without the lock.
+func (n *Node) eachConn(f func(*link, network.Conn, *pulse)) {
+	for _, l := range n.allLinks() {
+		n.mu.Lock()
+		conns := maps.Clone(l.conns)
+		n.mu.Unlock()
+		for c, p := range conns {
+			f(l, c, p)
 		}
 	}
 }
@@ -167,6 +188,34 @@ func (n *Node) dropIdleStrangers(now time.Time) {
 			n.closePeer(l.id)
 		}
 	}
+}
+
+// dropSpares closes a second connection that nobody uses: one that dies unnoticed
+// beside a live one only costs. Only one side does it, or both would be gone.
+func (n *Node) dropSpares(now time.Time) {
+	for _, l := range n.allLinks() {
+		if c := n.spare(l, now); c != nil {
+			_ = c.Close()
+		}
+	}
+}
+
+func (n *Node) spare(l *link, now time.Time) (unused network.Conn) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if len(l.conns) < 2 {
+		return nil
+	}
+	for c := range l.conns {
+		st := c.Stat()
+		if st.Direction == network.DirInbound && n.id > l.id {
+			return nil // theirs to close
+		}
+		if st.Direction == network.DirOutbound && now.Sub(st.Opened) > spareAfter && len(c.GetStreams()) == 0 {
+			unused = c
+		}
+	}
+	return unused
 }
 
 // lookAtInterfaces notes the addresses of this machine and tells whether they
