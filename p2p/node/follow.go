@@ -23,6 +23,7 @@ type target struct {
 	ref   string
 	hosts map[peer.ID][]ma.Multiaddr
 	next  time.Time     // when to try again; zero waits for an event
+	last  time.Time     // when the last try began
 	wait  time.Duration // the last backoff
 	busy  bool          // being tried
 	again bool          // something changed while it was being tried
@@ -63,11 +64,20 @@ func (n *Node) Unfollow(ref string) {
 	})
 }
 
-// soon lets a target be tried after a delay, without regard to its backoff.
+// soon lets a target be tried after a delay, without regard to its backoff. Even
+// so, tries are redialMin apart: whoever announces a followed machine again and
+// again must not make us dial as often.
 func (t *target) soon(delay time.Duration) {
 	t.wait = 0
 	t.again = t.busy
-	t.next = time.Now().Add(delay)
+	t.next = later(time.Now().Add(delay), t.last.Add(redialMin))
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // failed sets the next try of a target.
@@ -178,7 +188,7 @@ func (n *Node) due(now time.Time) (due []*target, probes []peer.ID, next time.Du
 			t.next = time.Time{}
 			continue
 		}
-		t.busy, t.again = true, false
+		t.busy, t.again, t.last = true, false, now
 		n.dials++
 		due = append(due, t)
 	}

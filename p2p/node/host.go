@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"strconv"
 
 	"github.com/libp2p/go-libp2p"
@@ -29,8 +30,15 @@ const portTries = 16
 
 var errNoPort = errors.New("node: no port to listen on")
 
+// quietQUIC keeps quic-go from printing advice for administrators (the size of
+// socket buffers) to the standard error of a desktop program.
+const quietQUIC = "QUIC_GO_DISABLE_RECEIVE_BUFFER_WARNING"
+
 // newHost makes a host that does not listen yet.
 func newHost(cfg Config, g *gater) (host.Host, error) {
+	if err := os.Setenv(quietQUIC, "true"); err != nil {
+		return nil, fmt.Errorf("node: %w", err)
+	}
 	key, err := crypto.UnmarshalEd25519PrivateKey(cfg.HostKey)
 	if err != nil {
 		return nil, fmt.Errorf("node: host key: %w", err)

@@ -110,6 +110,7 @@ func (n *Node) Run(ctx context.Context, h Handler) error {
 	if err := n.start(ctx, h); err != nil {
 		return err
 	}
+	n.lookAtInterfaces()
 	n.spawn(n.followLoop)
 	n.spawn(n.watchLoop)
 	n.spawn(n.discover)

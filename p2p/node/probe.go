@@ -228,8 +228,11 @@ func (n *Node) tellName(ctx context.Context, l *link) error {
 		return err
 	}
 	n.mu.Lock()
+	defer n.mu.Unlock()
 	s.knows = name
-	n.mu.Unlock()
+	if n.name != name { // it changed meanwhile
+		s.next = time.Now()
+	}
 	return nil
 }
 

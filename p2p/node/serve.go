@@ -1,6 +1,7 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -85,7 +86,7 @@ func (n *Node) serveDeliver(ctx context.Context, l *link, s network.Stream) erro
 		Take: func(ctx context.Context, frames [][]byte) []byte {
 			ref := n.refOf(ctx, l)
 			if ref == "" && !n.frames.Allow(l.from) {
-				return []byte{answerBusy}
+				return bytes.Repeat([]byte{answerBusy}, len(frames))
 			}
 			return n.h.Frames(ctx, ref, l.key, frames)
 		},

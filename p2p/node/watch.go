@@ -30,7 +30,6 @@ type ifaceState struct {
 // watchLoop looks after everything that gives no event of its own: interfaces,
 // sleep, quiet links, connections that stay without recognition.
 func (n *Node) watchLoop(ctx context.Context) {
-	n.lookAtInterfaces()
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	last, state := time.Now(), n.State()

@@ -1,0 +1,110 @@
+package node
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+)
+
+func TestSleepIsNoticed(t *testing.T) {
+	last := time.Now()
+	onTime := last.Add(watchEvery)
+	if slept(last, onTime) {
+		t.Error("an ordinary tick was taken for sleep")
+	}
+	if !slept(last, last.Add(8*time.Hour)) {
+		t.Error("a late tick was not noticed (clock that goes on in sleep, or SIGSTOP)")
+	}
+	if !slept(last.Round(0), onTime.Round(0).Add(8*time.Hour)) {
+		t.Error("a jump of the wall clock was not noticed")
+	}
+	// Two seconds by the monotonic clock, hours by the wall clock: Linux in sleep.
+	jumped := shifted(last, -8*time.Hour)
+	if !slept(jumped, onTime) {
+		t.Error("a jump of the wall clock beside a steady monotonic one was not noticed")
+	}
+}
+
+// shifted returns a time whose wall clock is moved against its monotonic clock.
+func shifted(t time.Time, d time.Duration) time.Time {
+	// AddDate works on the wall clock and strips the monotonic one, so that the
+	// difference with a time that has one is that of the wall clocks.
+	return t.Round(0).Add(d)
+}
+
+// fakeConn is a connection with a direction, an age and streams.
+type fakeConn struct {
+	network.Conn
+	stat    network.ConnStats
+	streams int
+}
+
+func (c *fakeConn) Stat() network.ConnStats      { return c.stat }
+func (c *fakeConn) GetStreams() []network.Stream { return make([]network.Stream, c.streams) }
+
+func TestOfTwoConnectionsOneSideClosesTheUnused(t *testing.T) {
+	conn := func(dir network.Direction, age time.Duration, streams int) *fakeConn {
+		c := &fakeConn{streams: streams}
+		c.stat.Direction, c.stat.Opened = dir, time.Now().Add(-age)
+		return c
+	}
+	in, out := network.DirInbound, network.DirOutbound
+	for name, c := range map[string]struct {
+		self  peer.ID
+		conns []*fakeConn
+		want  int // index of what is closed, -1 for none
+	}{
+		"a single one stays":              {"a", []*fakeConn{conn(out, time.Hour, 0)}, -1},
+		"unused and ours":                 {"a", []*fakeConn{conn(out, time.Hour, 2), conn(out, time.Hour, 0)}, 1},
+		"both are used":                   {"a", []*fakeConn{conn(out, time.Hour, 1), conn(out, time.Hour, 1)}, -1},
+		"too young":                       {"a", []*fakeConn{conn(out, time.Hour, 1), conn(out, time.Second, 0)}, -1},
+		"one each way, the lower closes":  {"a", []*fakeConn{conn(in, time.Hour, 1), conn(out, time.Hour, 0)}, 1},
+		"one each way, the higher waits":  {"z", []*fakeConn{conn(in, time.Hour, 1), conn(out, time.Hour, 0)}, -1},
+		"both are theirs":                 {"a", []*fakeConn{conn(in, time.Hour, 0), conn(in, time.Hour, 0)}, -1},
+		"the higher closes its own spare": {"z", []*fakeConn{conn(out, time.Hour, 1), conn(out, time.Hour, 0)}, 1},
+	} {
+		l := &link{id: "m", conns: map[network.Conn]*pulse{}}
+		for _, fc := range c.conns {
+			l.conns[fc] = &pulse{}
+		}
+		n := &Node{id: c.self}
+		got := n.spare(l, time.Now())
+		if (c.want < 0) != (got == nil) || (got != nil && got != network.Conn(c.conns[c.want])) {
+			t.Errorf("%s: closes %v", name, got)
+		}
+	}
+}
+
+func TestBackoffIsBoundedAndEventsCutItShort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		target := &target{}
+		for range 20 {
+			target.last = time.Now()
+			target.failed(0)
+			d := time.Until(target.next)
+			if d < redialMin*3/4 || d > redialMax*5/4 {
+				t.Fatalf("next try in %v", d)
+			}
+		}
+		if d := time.Until(target.next); d < redialMax*3/4 {
+			t.Errorf("after 20 failures the next try is in %v", d)
+		}
+		target.soon(0)
+		if d := time.Until(target.next); d > redialMin {
+			t.Errorf("after an event the next try is in %v", d)
+		}
+		time.Sleep(redialMin)
+		target.soon(0)
+		if d := time.Until(target.next); d > 0 {
+			t.Errorf("a while later the next try is in %v", d)
+		}
+		target.last = time.Now()
+		target.failed(unknownWait)
+		if d := time.Until(target.next); d < unknownWait*3/4 {
+			t.Errorf("somebody who does not know us is tried again in %v", d)
+		}
+	})
+}
