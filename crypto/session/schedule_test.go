@@ -415,11 +415,33 @@ func TestSchedules(t *testing.T) {
 	for i := range profiles {
 		pr := &profiles[i]
 		t.Run(strings.ReplaceAll(pr.name, " ", "-"), func(t *testing.T) {
-			for _, f := range pr.explore(schedules(t, 300), from, "") {
-				all := pr.shrink(f.seed, f.setup, f.all, "", f.fault)
-				w := pr.run(f.seed, f.setup, all, "", true)
+			for _, f := range pr.explore(schedules(t, 300), from, noBug) {
+				all := pr.shrink(f.seed, f.setup, f.all, noBug, f.fault)
+				w := pr.run(f.seed, f.setup, all, noBug, true)
 				t.Errorf("%s (%d ×), seed %d, setup %d:\n%s", f.fault, f.count, f.seed, f.setup, strings.Join(w.log, "\n"))
 			}
+		})
+	}
+}
+
+// TestPlantedFaults breaks what surrounds the rules, one thing at a time: the
+// world must notice.
+func TestPlantedFaults(t *testing.T) {
+	for _, x := range []struct {
+		bug     bug
+		profile int    // in which it shows soonest,
+		from    uint64 // from about this seed on
+	}{
+		{outerDedup, 0, 1}, {splitCommit, 0, 1}, {noMessageIDs, 0, 1}, {staleSeals, 0, 1}, {ignoreRollback, 2, 1},
+		{neverFetch, 0, 1}, {forgetAnswers, 2, 330}, {keepFailedState, 0, 1},
+	} {
+		t.Run(strings.ReplaceAll(string(x.bug), " ", "-"), func(t *testing.T) {
+			pr := &profiles[x.profile]
+			for _, f := range pr.explore(1000, x.from, x.bug) {
+				t.Logf("%s (%s, seed %d)", f.fault, pr.name, f.seed)
+				return
+			}
+			t.Error("nobody noticed")
 		})
 	}
 }

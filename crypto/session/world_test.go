@@ -1,6 +1,7 @@
 package session
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -77,8 +78,21 @@ type world struct {
 	next   uint64
 }
 
-// bug is a fault planted in the rules, to see that the world notices.
+// bug is a fault planted in what surrounds the rules, to see that the world
+// notices.
 type bug string
+
+const (
+	noBug           bug = ""
+	outerDedup      bug = "duplicates are known by the outer file"
+	splitCommit     bug = "the session is stored, the message is not"
+	noMessageIDs    bug = "message ids are not remembered"
+	staleSeals      bug = "seals of a replaced session are kept"
+	ignoreRollback  bug = "proof of an own rollback is ignored"
+	neverFetch      bug = "no bundle is ever fetched"
+	keepFailedState bug = "the state is stored after a failure"
+	forgetAnswers   bug = "answers are not looked at"
+)
 
 // newWorld returns a world of which 0 knows 1's bundle; with setup 1 or 2 also
 // the other way round, with 2 they have talked. Worlds of one setup begin alike.
@@ -94,10 +108,12 @@ func newWorld(seed [32]byte, setup int, b bug) *world {
 	return w
 }
 
+var begin = time.Unix(1_800_000_000, 0)
+
 var beginnings = sync.OnceValue(func() (all [3]*world) {
 	for setup := range all {
 		w := &world{
-			rng: rand.NewChaCha8([32]byte{byte(setup)}), now: time.Unix(1_800_000_000, 0), ever: map[[16]byte]bool{},
+			rng: rand.NewChaCha8([32]byte{byte(setup)}), now: begin, ever: map[[16]byte]bool{},
 		}
 		for i := range w.disk {
 			w.disk[i] = &disk{seen: map[[32]byte]bool{}, mids: map[[16]byte]bool{}}
@@ -224,6 +240,9 @@ func (w *world) compose(i int) {
 }
 
 func (w *world) unseal(i int) {
+	if w.bug == staleSeals {
+		return
+	}
 	for k := range w.disk[i].rows {
 		w.disk[i].rows[k].sealed = Sealed{}
 	}
@@ -283,7 +302,7 @@ func (w *world) ready(i int, p *Peer) {
 			w.addRow(i, envelope.TypeStart, nil)
 		}
 		_, ok := p.Active()
-		if !w.linked || !(e.FetchBundle || !ok && w.waiting(i, p)) {
+		if !w.linked || w.bug == neverFetch || !(e.FetchBundle || !ok && w.waiting(i, p)) {
 			return
 		}
 		if err := p.LearnBundle(env, w.self[1-i].Bundle(), true); err != nil {
@@ -362,6 +381,9 @@ func (w *world) receive(i int, frame []byte) byte {
 		o, err = p.Open(w.env(i), frame)
 	}
 	if err != nil {
+		if w.bug == keepFailedState {
+			w.put(i, p)
+		}
 		w.notOpened(i, err)
 		return answerOf(err)
 	}
@@ -371,7 +393,7 @@ func (w *world) receive(i int, frame []byte) byte {
 }
 
 func (w *world) dedupKey(frame, inner []byte) [32]byte {
-	if w.bug == "no dedup on the inner hash" {
+	if w.bug == outerDedup {
 		return envelope.InnerHash(frame)
 	}
 	return envelope.InnerHash(inner)
@@ -382,6 +404,9 @@ func (w *world) notOpened(i int, err error) {
 	p := w.peer(i)
 	if !p.Observe(w.env(i), err) {
 		return
+	}
+	if !w.rolled[0] && !w.rolled[1] && w.now.Sub(begin) < 20*day {
+		w.fault("evidence of a rollback where there was none")
 	}
 	if p.Alarmed() {
 		w.alarms++
@@ -404,7 +429,8 @@ func answerOf(err error) byte {
 func (w *world) opened(i int, p *Peer, o Opened) {
 	d := w.disk[i]
 	w.note("   %s opens type %d number %d of %x", name(i), o.Payload.Type, o.Payload.Number, o.Payload.Session[:2])
-	if o.Payload.Type == envelope.TypeMessage && !d.mids[o.Payload.MessageID] {
+	isNew := !d.mids[o.Payload.MessageID] || w.bug == noMessageIDs
+	if lost := w.bug == splitCommit && o.Payload.Number%5 == 0; o.Payload.Type == envelope.TypeMessage && isNew && !lost {
 		d.mids[o.Payload.MessageID] = true
 		d.shown = append(d.shown, o.Payload.MessageID)
 		w.ever[o.Payload.MessageID] = true
@@ -426,7 +452,7 @@ func (w *world) follow(i int, acked [][16]byte, rolledBack bool, counterAbove ui
 	for _, id := range acked {
 		w.delivered(i, id)
 	}
-	if rolledBack {
+	if rolledBack && w.bug != ignoreRollback {
 		w.note("   %s was put back", name(i))
 		if !w.rolled[i] && !w.rolled[1-i] {
 			w.fault("rollback seen where there was none")
@@ -464,7 +490,7 @@ func (w *world) takeStatus(i int, raw []byte, live bool) {
 	p := w.peer(i)
 	r, err := p.OnStatus(w.env(i), raw, live)
 	w.must(err)
-	if r.FetchBundle && live {
+	if r.FetchBundle && live && w.bug != neverFetch {
 		if err := p.LearnBundle(w.env(i), w.self[1-i].Bundle(), true); err != nil {
 			w.note("   %s cannot use the bundle: %v", name(i), err)
 		}
@@ -532,11 +558,15 @@ func (w *world) send(i, k, how int) {
 	if how == isTampered {
 		frame[len(frame)-1] ^= 1
 	}
+	before := w.disk[1-i].peer
 	answer := w.receive(1-i, frame)
-	w.pump(1 - i)
 	if how == isTampered {
+		if !bytes.Equal(before, w.disk[1-i].peer) {
+			w.fault("I7 bad input moved the state")
+		}
 		return
 	}
+	w.pump(1 - i)
 	if how == answerIsLost {
 		w.linked = false
 		return
@@ -546,6 +576,9 @@ func (w *world) send(i, k, how int) {
 
 func (w *world) answered(i int, mid [16]byte, s Sealed, answer byte) {
 	w.note("   answer %d", answer)
+	if w.bug == forgetAnswers {
+		return
+	}
 	p := w.peer(i)
 	unseal := p.OnAnswer(w.env(i), s, answer)
 	w.put(i, p)
