@@ -35,6 +35,8 @@ type Composer struct {
 	OnPage func(k fyne.KeyName) bool
 	// OnLeave is called for Escape.
 	OnLeave func()
+	// OnShortcut gets shortcuts first and says whether it took one.
+	OnShortcut func(fyne.Shortcut) bool
 	// OnRows is called when the box grew or shrank.
 	OnRows func()
 }
@@ -175,6 +177,13 @@ func (c *Composer) TypedKey(e *fyne.KeyEvent) {
 // newLine breaks the line. The entry would submit for a Return with shift, so it
 // gets the character instead.
 func (c *Composer) newLine() { c.Entry.TypedRune('\n') }
+
+// TypedShortcut implements fyne.Shortcutable.
+func (c *Composer) TypedShortcut(s fyne.Shortcut) {
+	if c.OnShortcut == nil || !c.OnShortcut(s) {
+		c.Entry.TypedShortcut(s)
+	}
+}
 
 // AcceptsTab implements fyne.Tabbable: the tabulator leads to the next thing.
 func (c *Composer) AcceptsTab() bool { return false }

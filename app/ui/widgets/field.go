@@ -57,6 +57,8 @@ type Search struct {
 	clear *IconButton
 	// OnDown is called when the arrow down is pressed.
 	OnDown func()
+	// OnShortcut gets shortcuts first and says whether it took one.
+	OnShortcut func(fyne.Shortcut) bool
 }
 
 // NewSearch makes a search field. Show the object, not the field.
@@ -89,5 +91,12 @@ func (s *Search) TypedKey(e *fyne.KeyEvent) {
 		}
 	default:
 		s.Entry.TypedKey(e)
+	}
+}
+
+// TypedShortcut implements fyne.Shortcutable.
+func (s *Search) TypedShortcut(k fyne.Shortcut) {
+	if s.OnShortcut == nil || !s.OnShortcut(k) {
+		s.Entry.TypedShortcut(k)
 	}
 }

@@ -69,6 +69,8 @@ type History struct {
 	OnQuote   func(it Item)
 	OnCopy    func(text string)
 	OnRune    func(r rune) // typed while the history has the focus
+	// OnShortcut gets shortcuts first and says whether it took one.
+	OnShortcut func(fyne.Shortcut) bool
 }
 
 type placed struct {
@@ -341,7 +343,7 @@ func (h *History) after(s fyne.Size) {
 		return
 	}
 	if h.OnSeen != nil {
-		h.OnSeen(h.seen())
+		h.OnSeen(h.Seen())
 	}
 	top := h.placed[len(h.placed)-1].i
 	if h.older && !h.asked.older && top < ahead && h.OnOlder != nil {
@@ -354,9 +356,9 @@ func (h *History) after(s fyne.Size) {
 	}
 }
 
-// seen is the highest place that a person can have read: of an item whose end is
+// Seen is the highest place that a person can have read: of an item whose end is
 // on screen, or that fills the screen.
-func (h *History) seen() uint64 {
+func (h *History) Seen() uint64 {
 	s := h.Size()
 	for _, p := range h.placed {
 		if it := h.items[p.i]; it.Key.Kind == ItemBubble || it.Key.Kind == ItemNotice {

@@ -122,6 +122,9 @@ func (h *History) cursorPoint() fyne.Position {
 
 // TypedShortcut implements fyne.Shortcutable.
 func (h *History) TypedShortcut(s fyne.Shortcut) {
+	if h.OnShortcut != nil && h.OnShortcut(s) {
+		return
+	}
 	switch s.(type) {
 	case *fyne.ShortcutCopy:
 		h.Copy()

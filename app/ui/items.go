@@ -1,0 +1,200 @@
+package ui
+
+import (
+	"time"
+
+	"github.com/kuvert-im/kuvert/app/chat"
+	"github.com/kuvert-im/kuvert/app/core"
+	"github.com/kuvert-im/kuvert/app/ui/widgets"
+)
+
+// groupGap is the silence after which a sender's next message starts a new group.
+const groupGap = 10 * time.Minute
+
+// patience is how long a message may wait before its reason is shown: less is how
+// long sending takes anyway.
+const patience = 2 * time.Second
+
+// scene is what the items of a conversation are made from.
+type scene struct {
+	*view
+	me      chat.PersonID
+	name    string // the other person's
+	divided bool   // there is a line above what is new:
+	divider uint64 // messages of others after this place
+	now     time.Time
+}
+
+// items turns messages into what the history shows.
+func (s *scene) items() []widgets.Item {
+	out := make([]widgets.Item, 0, len(s.msgs)+8)
+	newest := s.newestOwn()
+	lastDay, divided := int64(-1), !s.divided
+	for i, m := range s.msgs {
+		at := shown(m)
+		if d := day(at); d != lastDay {
+			lastDay = d
+			out = append(out, widgets.Item{Key: widgets.Key{Kind: widgets.ItemDay, Day: d}, Seq: m.Seq, Text: longDay(at, s.now), Day: longDay(at, s.now)})
+		}
+		if !divided && m.Seq > s.divider && m.Sender != s.me && m.Kind == chat.KindText {
+			divided = true
+			out = append(out, widgets.Item{Key: widgets.Key{Kind: widgets.ItemDivider}, Seq: m.Seq, Text: t("conversation.new"), Day: longDay(at, s.now)})
+		}
+		it := s.item(m, m.ID == newest)
+		it.Day = longDay(at, s.now)
+		it.First = i == 0 || !s.grouped(s.msgs[i-1], m) || (len(out) > 0 && out[len(out)-1].Key.Kind != widgets.ItemBubble)
+		it.Last = i == len(s.msgs)-1 || !s.grouped(m, s.msgs[i+1])
+		out = append(out, it)
+	}
+	return out
+}
+
+// grouped reports whether two messages that follow each other are one group.
+func (s *scene) grouped(a, b chat.Message) bool {
+	return a.Kind == chat.KindText && b.Kind == chat.KindText && a.Sender == b.Sender &&
+		day(shown(a)) == day(shown(b)) && shown(b).Sub(shown(a)) < groupGap
+}
+
+func (s *scene) newestOwn() chat.MessageID {
+	for i := len(s.msgs) - 1; i >= 0; i-- {
+		if m := s.msgs[i]; m.Sender == s.me && m.Kind == chat.KindText {
+			return m.ID
+		}
+	}
+	return chat.MessageID{}
+}
+
+func (s *scene) item(m chat.Message, newestOwn bool) widgets.Item {
+	if m.Kind != chat.KindText {
+		return widgets.Item{Key: widgets.Key{Kind: widgets.ItemNotice, ID: m.ID}, Seq: m.Seq, Text: notice(m, s.name)}
+	}
+	it := widgets.Item{
+		Key: widgets.Key{Kind: widgets.ItemBubble, ID: m.ID}, Seq: m.Seq, Text: m.Text,
+		Own: m.Sender == s.me, Time: clock(shown(m)),
+	}
+	if it.Own {
+		it.Mark = mark(m.State)
+		s.ownState(&it, m, newestOwn)
+	}
+	s.quote(&it, m)
+	if s.opened[m.ID] {
+		d, known := s.ways[m.ID]
+		it.Detail = details(m, d, known, s.name, s.now)
+	}
+	return it
+}
+
+// ownState says in words how far an own message is: always if it failed, else with
+// the newest one only.
+func (s *scene) ownState(it *widgets.Item, m chat.Message, newest bool) {
+	if !newest && m.State != chat.Failed {
+		return
+	}
+	it.Word = t(stateWords[m.State])
+	d, known := s.ways[m.ID]
+	switch {
+	case m.State == chat.Failed:
+		it.Failed, it.Action = true, t("conversation.menu.resend")
+		if it.Note = why(d.Why, s.name); it.Note == "" {
+			it.Note = t("delivery.failed")
+		}
+	case m.State == chat.Queued && known && s.now.Sub(m.SentAt) >= patience && !s.opened[m.ID]:
+		it.Note = why(d.Why, s.name)
+	}
+}
+
+func (s *scene) quote(it *widgets.Item, m chat.Message) {
+	q, ok := s.quotes[m.ReplyTo]
+	if !ok || q.Kind != chat.KindText {
+		return
+	}
+	it.QuoteOf, it.Quote, it.QuoteWho = q.ID, one(q.Text), s.name
+	if q.Sender == s.me {
+		it.QuoteWho = t("conversation.you")
+	}
+}
+
+func mark(s chat.State) widgets.Mark {
+	switch s {
+	case chat.Queued:
+		return widgets.MarkQueued
+	case chat.Sent:
+		return widgets.MarkSent
+	case chat.Delivered:
+		return widgets.MarkDelivered
+	case chat.Read:
+		return widgets.MarkRead
+	case chat.Failed:
+		return widgets.MarkFailed
+	case chat.Received:
+	}
+	return widgets.MarkNone
+}
+
+// row is a conversation as the list shows it.
+func row(c chat.Contact, v chat.Conversation, me chat.PersonID, open bool, now time.Time) widgets.Row {
+	r := widgets.Row{
+		Contact: c.ID, Name: c.Name, Verified: c.Verified, Online: c.Online && !c.Blocked,
+		Unread: v.Unread, Time: rowTime(v.LastAt, now),
+	}
+	switch {
+	case v.Draft != "" && !open:
+		r.Lead, r.Draft, r.Preview = t("main.row.draft"), true, one(v.Draft)
+	case c.Blocked:
+		r.Preview = t("main.row.blocked")
+	case v.Last != nil:
+		preview(&r, *v.Last, c.Name, me)
+	case c.Pending:
+		r.Preview = t("main.row.pending")
+	default:
+		r.Preview = t("main.row.new")
+	}
+	return r
+}
+
+func preview(r *widgets.Row, m chat.Message, name string, me chat.PersonID) {
+	switch {
+	case m.Kind != chat.KindText:
+		r.Preview = notice(m, name)
+	case m.Sender == me:
+		r.Lead, r.Preview, r.Mark = t("main.row.me"), one(m.Text), mark(m.State)
+	default:
+		r.Preview = one(m.Text)
+	}
+}
+
+// statusLine is what the header says about a person.
+func statusLine(c chat.Contact, now time.Time) string {
+	switch {
+	case c.Blocked:
+		return t("conversation.blocked")
+	case c.Pending:
+		return t("conversation.pending")
+	case c.Online:
+		return t("conversation.online")
+	case c.LastSeen.IsZero():
+		return t("conversation.offline")
+	}
+	switch day(now) - day(c.LastSeen) {
+	case 0:
+		return t("conversation.seen.today", "Time", clock(c.LastSeen))
+	case 1:
+		return t("conversation.seen.yesterday", "Time", clock(c.LastSeen))
+	}
+	return t("conversation.seen.day", "Date", rowDate(c.LastSeen))
+}
+
+func rowDate(at time.Time) string { return at.Local().Format(t("main.date.layout.year")) }
+
+// trouble is the most serious thing that is wrong, as a banner says it.
+func trouble(n core.Network) (tone widgets.Tone, key string) {
+	switch {
+	case n.Trouble == core.TroubleDatabase:
+		return widgets.ToneError, "error.database"
+	case n.Trouble == core.TroubleDiskFull:
+		return widgets.ToneError, "error.disk"
+	case n.Trouble == core.TroubleNoNetwork || !n.Online:
+		return widgets.ToneWarning, "error.offline"
+	}
+	return widgets.ToneInfo, ""
+}
