@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"fyne.io/fyne/v2"
+
+	"github.com/kuvert-im/kuvert/app/chat"
+	"github.com/kuvert-im/kuvert/app/run"
+	"github.com/kuvert-im/kuvert/app/ui"
+	"github.com/kuvert-im/kuvert/app/ui/addcontact"
+	"github.com/kuvert-im/kuvert/app/ui/contactdetails"
+	"github.com/kuvert-im/kuvert/app/ui/failure"
+	"github.com/kuvert-im/kuvert/app/ui/icons"
+	"github.com/kuvert-im/kuvert/app/ui/notify"
+	"github.com/kuvert-im/kuvert/app/ui/parts"
+	"github.com/kuvert-im/kuvert/app/ui/settings"
+	"github.com/kuvert-im/kuvert/app/ui/theme"
+	"github.com/kuvert-im/kuvert/assets/licences"
+)
+
+// sitting is a profile at work behind the window, from its opening to its end.
+type sitting struct {
+	p       *program
+	session *run.Session
+	pump    *ui.Pump
+	ui      *ui.UI
+	add     *addcontact.Screen // kept: it holds the code that is being shown
+
+	cancel context.CancelFunc // ends the services and the pump
+	wg     sync.WaitGroup
+	err    error // of the services; read after wg
+}
+
+// sit starts the services of a profile that was opened here, or watches the
+// process that has it, and shows the main window.
+func (p *program) sit(f found) *sitting {
+	ctx, cancel := context.WithCancel(p.ctx)
+	s := &sitting{p: p, session: f.session, cancel: cancel, pump: ui.NewPump(ctx)}
+	s.wg.Go(func() { s.serve(ctx) })
+	s.ui = ui.New(ui.Config{
+		Client: f.session, Window: p.window, Pump: s.pump, Log: p.log, Quit: p.app.Quit,
+		Screens:  ui.Screens{AddContact: s.addContact, Contact: s.contact, Settings: s.settings},
+		Notifier: s.notifier,
+		Tray: func(menu *fyne.Menu) notify.Tray {
+			return notify.NewTray(p.app, icons.App(), icons.AppUnread(), menu)
+		},
+	})
+	s.ui.Start()
+	return s
+}
+
+// serve runs until the end and tells the program if that came unasked.
+func (s *sitting) serve(ctx context.Context) {
+	if s.session.Instance != nil {
+		s.err = s.session.Instance.Run(ctx, nil)
+	} else {
+		select {
+		case <-ctx.Done():
+		case <-s.session.Done():
+			s.err = failure.ErrEnded
+		}
+	}
+	if ctx.Err() == nil {
+		err := s.err
+		s.p.pump.Show(func() { s.p.lost(s, err) })
+	}
+}
+
+// pumpPatience is how long the end waits for what the pump still carries: that may
+// itself wait for a UI thread that no longer runs.
+const pumpPatience = 2 * time.Second
+
+// end stops everything and waits: for the services, which bound that themselves,
+// then for a while for the pump. Not for the UI thread while the window lives.
+func (s *sitting) end() error {
+	s.cancel()
+	s.wg.Wait()
+	within(pumpPatience, s.pump.Wait)
+	err := s.err
+	if s.session.Instance == nil {
+		err = s.session.Close()
+	}
+	if errors.Is(err, failure.ErrEnded) || errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// within waits for wait, but not longer than d.
+func within(d time.Duration, wait func()) {
+	done := make(chan struct{})
+	go func() {
+		wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(d):
+	}
+}
+
+// notifier shows notifications by the system's means. Without content they say
+// that there is something new, and no more.
+func (s *sitting) notifier(open func(chat.PersonID)) notify.Notifier {
+	return notify.New(notify.Config{
+		App: s.p.app, Title: parts.T("notify.title"), Body: parts.T("notify.message"), OpenLabel: parts.T("notify.open"),
+		Icon: appID, Open: open, Log: s.p.log,
+	})
+}
+
+func (s *sitting) env(e parts.Env) parts.Env {
+	e.Tell = s.pump.Tell
+	return e
+}
+
+func (s *sitting) addContact(e parts.Env) ui.Screen {
+	if s.add == nil {
+		s.add = addcontact.New(addcontact.Config{Env: s.env(e), Open: func(id chat.PersonID) { s.ui.ShowConversation(id) }})
+	}
+	return s.add
+}
+
+func (s *sitting) contact(e parts.Env, id chat.PersonID) ui.Screen {
+	return contactdetails.New(contactdetails.Config{Env: s.env(e), Contact: id})
+}
+
+func (s *sitting) settings(e parts.Env) ui.Screen {
+	return settings.New(settings.Config{
+		Env: s.env(e), Version: version(), Licences: licences.Text, Quit: s.ui.Quit,
+		ThemeChanged: func(choice string) { s.p.app.Settings().SetTheme(theme.New(choice)) },
+	})
+}
