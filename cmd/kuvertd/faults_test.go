@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/kuvert-im/kuvert/app/core"
 )
 
 // nobody is an unprivileged user: root may write everywhere.
@@ -72,7 +74,7 @@ func TestRememberedPortInUse(t *testing.T) {
 	dir, env := testEnv(t)
 	profile := filepath.Join(dir, "alice")
 	runKuvertd(t, env, profile, nil, "init", "--name", "Alice")
-	serveOnce := func() int {
+	serveOnce := func(trouble string) int {
 		d, err := startDaemon(profile, env)
 		if err != nil {
 			t.Fatal(err)
@@ -84,10 +86,13 @@ func TestRememberedPortInUse(t *testing.T) {
 		if err := d.end(); err != nil {
 			t.Fatal(err)
 		}
+		if (s.Trouble == core.TroublePort) != (trouble == core.TroublePort) {
+			t.Errorf("trouble is %q, not %q", s.Trouble, trouble)
+		}
 		return s.Port
 	}
-	first := serveOnce()
-	if again := serveOnce(); again != first || first == 0 {
+	first := serveOnce("")
+	if again := serveOnce(""); again != first || first == 0 {
 		t.Errorf("port %d, then %d", first, again)
 	}
 	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: first})
@@ -95,7 +100,7 @@ func TestRememberedPortInUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	if other := serveOnce(); other == first {
+	if other := serveOnce(core.TroublePort); other == first {
 		t.Errorf("port %d was taken", other)
 	}
 }

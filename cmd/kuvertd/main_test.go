@@ -67,16 +67,25 @@ func startDaemon(profile string, env []string, args ...string) (*daemon, error) 
 
 // startServe starts kuvertd serve.
 func startServe(profile string, env []string, args ...string) (*daemon, error) {
+	d := newDaemon(profile, env, args...)
+	return d, d.start()
+}
+
+func newDaemon(profile string, env []string, args ...string) *daemon {
 	args = append([]string{"serve", "--json", "--profile", profile}, args...)
 	d := &daemon{cmd: exec.Command(kuvertd, args...), ready: make(chan serving, 1), stderr: new(bytes.Buffer)}
 	d.cmd.Env = env
 	d.cmd.Stderr = d.stderr
+	return d
+}
+
+func (d *daemon) start() error {
 	out, err := d.cmd.StdoutPipe()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := d.cmd.Start(); err != nil {
-		return nil, err
+		return err
 	}
 	go func() {
 		defer close(d.ready)
@@ -86,7 +95,7 @@ func startServe(profile string, env []string, args ...string) (*daemon, error) {
 			d.ready <- s
 		}
 	}()
-	return d, nil
+	return nil
 }
 
 // wait waits until the daemon is ready.

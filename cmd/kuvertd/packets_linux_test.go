@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/kuvert-im/kuvert/app/chat"
+	"github.com/kuvert-im/kuvert/app/core"
 )
 
 // inNamespace is set in the process that runs inside a network of its own.
@@ -100,16 +101,49 @@ func awaitText(t *testing.T, env []string, profile, conversation, text string) {
 func reexec(t *testing.T) {
 	cmd := exec.Command(os.Args[0], "-test.run=^TestPackets$", "-test.v")
 	cmd.Env = append(os.Environ(), inNamespace+"=1")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
-	if os.Getuid() != 0 {
-		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
-		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
-		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
-	}
+	cmd.SysProcAttr = ownNetwork()
 	out, err := cmd.CombinedOutput()
 	t.Logf("%s", out)
 	if err != nil {
 		t.Fatalf("in a network namespace: %v", err)
+	}
+}
+
+// ownNetwork starts a process in a network without any interface that is up.
+func ownNetwork() *syscall.SysProcAttr {
+	a := &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
+	if os.Getuid() != 0 {
+		a.Cloneflags |= syscall.CLONE_NEWUSER
+		a.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
+		a.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
+	}
+	return a
+}
+
+// TestNoNetwork serves on a computer without any network: that is said, and
+// everything else works.
+func TestNoNetwork(t *testing.T) {
+	dir, env := testEnv(t)
+	profile := dir + "/alice"
+	runKuvertd(t, env, profile, nil, "init", "--name", "Alice")
+	d := newDaemon(profile, env)
+	d.cmd.SysProcAttr = ownNetwork()
+	if err := d.start(); err != nil {
+		t.Fatal(err)
+	}
+	s, err := d.wait()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Trouble != core.TroubleNoNetwork {
+		t.Errorf("trouble is %q", s.Trouble)
+	}
+	runKuvertd(t, env, profile, nil, "invite")
+	if err := d.end(); err != nil {
+		t.Error(err)
+	}
+	if d.stderr.Len() > 0 {
+		t.Errorf("serve said: %s", d.stderr)
 	}
 }
 

@@ -75,8 +75,18 @@ func serve(f *pflag.FlagSet) action {
 // serving is what serve prints when it is ready.
 type serving struct {
 	core.Profile
-	Port  int      `json:"port"`
-	Addrs []string `json:"addrs"`
+	Port    int      `json:"port"`
+	Addrs   []string `json:"addrs"`
+	Trouble string   `json:"trouble"` // one of core's Trouble values, or ""
+}
+
+// troubles says what a state of the network means.
+var troubles = map[string]string{
+	core.TroubleNoNetwork: "There is no network now; messages wait until there is one.",
+	core.TroublePort:      "The usual port is in use by another program, so another one is used; contacts learn it by themselves.",
+	core.TroubleMulticast: "Multicast does not work in this network; others here are found by their addresses, or not at all.",
+	core.TroubleDiskFull:  "The disk is full; nothing can be sent or received until there is room.",
+	core.TroubleDatabase:  "The profile's database is damaged; nothing can be sent or received.",
 }
 
 func (e *env) serving(ctx context.Context, c core.Client) {
@@ -88,7 +98,12 @@ func (e *env) serving(ctx context.Context, c core.Client) {
 	if err != nil {
 		return
 	}
-	_ = e.line(serving{me, net.Port, net.Addrs}, "Kuvert runs for %s on port %d. Ctrl+C ends it.", me.Name, net.Port)
+	_ = e.show(serving{me, net.Port, net.Addrs, net.Trouble}, func(w io.Writer) {
+		fmt.Fprintf(w, "Kuvert runs for %s on port %d. Ctrl+C ends it.\n", me.Name, net.Port)
+		if says := troubles[net.Trouble]; says != "" {
+			fmt.Fprintln(w, says)
+		}
+	})
 }
 
 func settings(*pflag.FlagSet) action {
