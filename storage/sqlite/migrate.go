@@ -121,7 +121,7 @@ func removeOldCopies(cfg Config) error {
 			continue
 		}
 		if err := os.Remove(name); err != nil {
-			cfg.Log.Warn("copy of an older database cannot be removed", "err", err)
+			cfg.Log.Warn("copy of an older database cannot be removed", "err", reason(err))
 		}
 	}
 	return nil

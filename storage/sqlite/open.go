@@ -89,8 +89,17 @@ func create(path string) error {
 // from it. Some file systems know no modes.
 func tighten(cfg Config) {
 	if err := os.Chmod(cfg.Path, 0o600); err != nil {
-		cfg.Log.Warn("database may be readable for others", "err", err)
+		cfg.Log.Warn("database may be readable for others", "err", reason(err))
 	}
+}
+
+// reason is an error without its path, which may hold a person's name.
+func reason(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
 }
 
 func prepare(ctx context.Context, cfg Config, writer *conn, version int, steps []migration) (*Store, error) {

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"os"
 	"sync"
 	"sync/atomic"
 )
@@ -18,7 +19,9 @@ type Store struct {
 	closed bool
 	users  sync.WaitGroup // calls of Update, View and Check under way
 
-	writer *conn // owned by the writer goroutine, lent to one update at a time
+	writer   *conn // owned by the writer goroutine, lent to one update at a time
+	batches  int   // since the last look at the WAL; the writer goroutine's
+	walLimit int64 // bytes; constant
 	// stopped is what ended all writing, if anything did.
 	stopped atomic.Pointer[error]
 }
@@ -30,6 +33,8 @@ func newStore(ctx context.Context, cfg Config, writer *conn) (*Store, error) {
 		written: make(chan struct{}),
 		readers: make(chan *conn, readers),
 		writer:  writer,
+
+		walLimit: walLimit,
 	}
 	for range readers {
 		c, err := connect(ctx, cfg.dsn(accessRead))
@@ -127,6 +132,28 @@ func (s *Store) closeReaders() error {
 		errs = append(errs, (<-s.readers).close())
 	}
 	return errors.Join(errs...)
+}
+
+// The WAL grows while readers never leave it at the same moment: SQLite can then
+// move its pages but not begin it anew.
+const (
+	// trimEvery is after how many batches the WAL's length is looked at.
+	trimEvery = 64
+	// walLimit in bytes is the length from which the writer waits for readers to
+	// leave; a commit's own checkpoint (checkpointPages) comes long before.
+	walLimit = 64 << 20
+)
+
+// trim begins a WAL that has become too long anew. It waits for the readers that
+// are in it, at most busyTimeout; those that come meanwhile do not matter.
+func (s *Store) trim() {
+	fi, err := os.Stat(s.cfg.Path + "-wal")
+	if err != nil || fi.Size() < s.walLimit {
+		return
+	}
+	if _, err := s.writer.int("PRAGMA wal_checkpoint(RESTART)"); err != nil {
+		s.cfg.Log.Warn("WAL cannot be begun anew", "err", err)
+	}
 }
 
 // checkpoint moves everything from the WAL into the database and empties it: no

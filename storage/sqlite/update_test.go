@@ -1,9 +1,11 @@
 package sqlite
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -317,6 +319,51 @@ func TestViewGivesUpWhileItWaits(t *testing.T) {
 	}
 	close(end)
 	wg.Wait()
+}
+
+// TestWALStaysShortUnderReaders keeps a snapshot open at every moment, so that
+// SQLite by itself never begins the WAL anew.
+func TestWALStaysShortUnderReaders(t *testing.T) {
+	path := filepath.Join(memoryDir(t), "kuvert.db")
+	s := openTest(t, path)
+	const limit, total = 1 << 20, 32 << 20
+	put(t, s, func(*Tx) error { s.walLimit = limit; return nil })
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() { defer close(done); alwaysRead(t, s, stop) }()
+	defer func() { close(stop); <-done }()
+	for written := 0; written < total; written += 16 << 10 {
+		put(t, s, func(tx *Tx) error { return tx.PutSecret("a", bytes.Repeat([]byte{byte(written >> 14)}, 16<<10)) })
+		if fi, err := os.Stat(path + "-wal"); err != nil || fi.Size() > 8*limit {
+			t.Fatal("WAL's size", fi.Size(), err)
+		}
+	}
+}
+
+// alwaysRead opens snapshots one after the other, each before the last one ends.
+func alwaysRead(t *testing.T, s *Store, stop <-chan struct{}) {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	leaveLast := func() {}
+	for {
+		in, leave := make(chan struct{}), make(chan struct{})
+		wg.Go(func() {
+			view(t, s, func(tx *ReadTx) error {
+				_, err := tx.Settings()
+				close(in)
+				<-leave
+				return err
+			})
+		})
+		<-in
+		leaveLast()
+		leaveLast = func() { close(leave) }
+		select {
+		case <-stop:
+			leaveLast()
+			return
+		default:
+		}
+	}
 }
 
 func TestCloseWaits(t *testing.T) {

@@ -84,6 +84,10 @@ func (s *Store) write() {
 	defer close(s.written)
 	for u := range s.queue {
 		s.batch(u)
+		if s.batches++; s.batches == trimEvery {
+			s.batches = 0
+			s.trim()
+		}
 	}
 }
 
