@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -32,6 +33,8 @@ const Patience = 3 * wire.Patience
 // ErrNone says that there is no bundle to give.
 var ErrNone = errors.New("bundle: none")
 
+var errQuestion = errors.New("bundle: the question is not empty")
+
 // Fetch asks on a stream that this side opened.
 func Fetch(ctx context.Context, s network.Stream) ([]byte, error) {
 	defer context.AfterFunc(ctx, func() { _ = s.Reset() })()
@@ -54,6 +57,9 @@ func Serve(ctx context.Context, s network.Stream, own func(context.Context) ([]b
 		return err
 	}
 	defer context.AfterFunc(ctx, func() { _ = s.Reset() })()
+	if _, err := io.ReadFull(s, make([]byte, 1)); !errors.Is(err, io.EOF) {
+		return errors.Join(errQuestion, err)
+	}
 	b, err := own(ctx)
 	if err != nil {
 		return fmt.Errorf("bundle: own: %w", err)
