@@ -107,6 +107,11 @@ func (s *sent) room(l *limits, ctr uint64) bool {
 // roomForAck is the same for a pure acknowledgement.
 func (s *sent) roomForAck(l *limits) bool { return s.unopened() <= l.ackWindow }
 
+// stuck reports whether something waits that the window does not let through.
+func (s *sent) stuck(l *limits) bool {
+	return s.unopened() > l.newWindow && s.pending > 0 || s.unopened() > l.ackWindow+1
+}
+
 // Frame returns the bytes for the wire: until the other side has answered on a
 // session of mine a fresh handshake frame around the envelope, else the envelope
 // alone. The state must have been stored since it was sealed. ErrStale if it is

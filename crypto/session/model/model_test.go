@@ -357,8 +357,7 @@ func TestEachRuleMatters(t *testing.T) {
 		"reseal":    {4, func(r *rules) { r.reseal = false }},
 		"redo":      {0, func(r *rules) { r.redo = false }},
 		"byMail":    {4, func(r *rules) { r.byMail = false }},
-		"evidence":  {1, func(r *rules) { r.evidence = false }},
-		"statuses":  {1, func(r *rules) { r.statuses = false }},
+		"hopeless":  {1, func(r *rules) { r.hopeless = false }},
 		"ownStatus": {2, func(r *rules) { r.ownStatus = false }},
 	} {
 		t.Run(what, func(t *testing.T) {

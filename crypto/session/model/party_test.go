@@ -28,7 +28,9 @@ func mix(xs ...id) id {
 // dh stands for Diffie-Hellman.
 func dh(a, b id) id { return mix(77, min(a, b), max(a, b)) }
 
-// rules can be switched off one by one.
+// rules can be switched off one by one, to see what they are for. (That a peer
+// was put back, and that it does not list a session, the others would find, too,
+// only later.)
 type rules struct {
 	compare   bool // acknowledgements are compared with what was sealed
 	taint     bool // those on sessions of a former installation are ignored
@@ -37,12 +39,11 @@ type rules struct {
 	reseal    bool // what is older than 21 days is sealed anew
 	redo      bool // a first flight that came to nothing is made anew
 	byMail    bool // statuses and bundles go through the mailbox, too
-	evidence  bool // a peer that was put back is noticed by its envelopes
-	statuses  bool // the sessions in a live status are compared
 	ownStatus bool // a status that knows more of me than I do means that I was put back
+	hopeless  bool // a window closed for 21 days is left by a handshake
 }
 
-var allRules = rules{true, true, true, true, true, true, true, true, true, true}
+var allRules = rules{true, true, true, true, true, true, true, true, true}
 
 // The windows are narrow, so that they matter in short schedules.
 const (
@@ -141,6 +142,7 @@ type session struct {
 
 	sealed  []id // hashes, by number
 	opened  int  // highest number the peer reported
+	openAt  int  // when that rose, or the first one beyond was sealed
 	asked   []id // message ids, by ctr
 	acked   []bool
 	settled []bool

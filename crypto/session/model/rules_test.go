@@ -16,6 +16,9 @@ func (w *world) sealOn(i int, s *session, b payload) *envelope {
 		}
 	}
 	e := &envelope{hash: w.fresh(), hk: s.hks, dh: s.dhs, pn: s.pn, n: n, mk: mk, sid: s.sid, body: b}
+	if len(s.sealed) == s.opened {
+		s.openAt = w.clock(i)
+	}
 	s.sealed = append(s.sealed, e.hash)
 	if w.keys[mk] && !w.rolled[i] {
 		w.fault("I5 a message key was used twice without a rollback")
@@ -54,6 +57,17 @@ func (s *session) room(mid id) bool {
 		}
 	}
 	return unopened <= ackWindow+1
+}
+
+// stuck reports whether something waits that the window does not let through.
+func (s *session) stuck() bool {
+	unopened := len(s.sealed) + 1 - s.opened
+	for k := range s.asked {
+		if !s.acked[k] && !s.settled[k] {
+			return unopened > newWindow
+		}
+	}
+	return unopened > ackWindow+1
 }
 
 func (w *world) sealRows(i int) {
@@ -117,10 +131,12 @@ func (w *world) take(i int, a account) (rolled bool) {
 			return false
 		}
 	}
-	if w.rules.evidence && s.sid == p.active && s.regressed(a) {
+	if s.sid == p.active && s.regressed(a) {
 		p.want = true
 	}
-	s.opened = max(s.opened, a.hi)
+	if a.hi > s.opened {
+		s.opened, s.openAt = a.hi, w.clock(i)
+	}
 	for k, m := range a.ids {
 		if m != 0 && !s.acked[k] {
 			s.acked[k] = true
@@ -381,7 +397,7 @@ func (w *world) onStatus(i int, st *status, live bool) {
 	switch {
 	case rolled:
 		w.renew(i, st.yourCounter)
-	case live && w.rules.statuses:
+	case live:
 		p.compareSessions(st)
 	}
 	if live && (p.refetch || !p.met || w.clock(i) >= p.peer.expires || st.spk != p.peer.spk) {
@@ -425,7 +441,7 @@ func (w *world) onAnswer(i int, e *envelope, answer byte) bool {
 		return true
 	}
 	s.failures++
-	if s.unlisted && w.rules.statuses || s.failures >= maxCannotOpen {
+	if s.unlisted || s.failures >= maxCannotOpen {
 		s.failures = 0
 		p.want = true
 	}

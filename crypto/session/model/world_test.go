@@ -91,9 +91,7 @@ func (w *world) pump(i int) {
 	p := w.party[i]
 	for range 2 {
 		a := p.current()
-		if a != nil && a.mine && !a.confirmed && w.rules.redo && w.clock(i) >= a.spkExpires && p.peer.spk != a.hs.spk {
-			p.want = true
-		}
+		p.want = p.want || a != nil && w.isHopeless(i, a)
 		calls := p.want || p.active == 0 && p.waiting()
 		if calls && w.canStart(i) {
 			w.start(i)
@@ -102,6 +100,14 @@ func (w *world) pump(i int) {
 		}
 	}
 	w.sealRows(i)
+}
+
+// isHopeless reports whether the active session cannot go on.
+func (w *world) isHopeless(i int, a *session) bool {
+	if a.mine && !a.confirmed && w.rules.redo && w.clock(i) >= a.spkExpires && w.party[i].peer.spk != a.hs.spk {
+		return true
+	}
+	return w.rules.hopeless && a.stuck() && w.clock(i)-a.openAt > 21*day
 }
 
 // upkeep: prekeys, old sessions, old keys.
@@ -148,7 +154,7 @@ func (w *world) receive(i int, e *envelope) byte {
 		return 0
 	}
 	w.party[i] = before
-	if broken != nil && broken.sid == before.active && w.rules.evidence {
+	if broken != nil && broken.sid == before.active {
 		w.note("   %s: evidence", name(i))
 		before.want = true
 	}
