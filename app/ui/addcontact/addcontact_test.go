@@ -447,7 +447,7 @@ func TestWaitingForMe(t *testing.T) {
 // trouble shown, no word is cut off, and the keyboard reaches everything.
 func TestFits(t *testing.T) {
 	for _, language := range []string{"de", "en"} {
-		for _, size := range []fyne.Size{{Width: 1100, Height: 720}, {Width: 680, Height: 400}, {Width: 608, Height: 400}} {
+		for _, size := range []fyne.Size{{Width: 1100, Height: 720}, {Width: 680, Height: 400}, {Width: 779, Height: 720}, {Width: 607, Height: 344}} {
 			w := newWorld(t, func(w *world) {
 				if err := translations.Register(language); err != nil {
 					t.Fatal(err)

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"fyne.io/fyne/v2"
-	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/lang"
 	"fyne.io/fyne/v2/widget"
 
@@ -57,7 +56,7 @@ func newMine(cfg *Config) *mine {
 		m.left,
 		m.say,
 		copyLink,
-		container.NewGridWithColumns(2, picture, file),
+		parts.Pair(parts.Gap, picture, file),
 		fresh,
 	), 20)
 	m.enable(false)

@@ -264,6 +264,51 @@ func (b *beside) MinSize([]fyne.CanvasObject) fyne.Size {
 	return fyne.NewSize(side+m.Width, max(h, m.Height))
 }
 
+// Pair places two objects side by side, equally wide, or one below the other where
+// that is too narrow for them.
+func Pair(gap float32, a, b fyne.CanvasObject) *fyne.Container {
+	return container.New(&pair{gap: gap}, a, b)
+}
+
+type pair struct{ gap, width float32 }
+
+func (p *pair) fits(o []fyne.CanvasObject, width float32) bool {
+	half := (width - p.gap) / 2
+	for _, x := range o {
+		if x.MinSize().Width > half {
+			return false
+		}
+	}
+	return true
+}
+
+// Layout implements fyne.Layout.
+func (p *pair) Layout(o []fyne.CanvasObject, s fyne.Size) {
+	p.width = s.Width
+	at, size, step := fyne.Position{}, fyne.NewSize((s.Width-p.gap)/2, s.Height), fyne.NewDelta((s.Width+p.gap)/2, 0)
+	if !p.fits(o, s.Width) {
+		size = fyne.NewSize(s.Width, (s.Height-p.gap)/2)
+		step = fyne.NewDelta(0, size.Height+p.gap)
+	}
+	for _, x := range o {
+		x.Move(at)
+		x.Resize(size)
+		at = at.Add(step)
+	}
+}
+
+// MinSize implements fyne.Layout.
+func (p *pair) MinSize(o []fyne.CanvasObject) fyne.Size {
+	var m fyne.Size
+	for _, x := range o {
+		m = m.Max(x.MinSize())
+	}
+	if p.width > 0 && !p.fits(o, p.width) {
+		m.Height = 2*m.Height + p.gap
+	}
+	return m
+}
+
 // Line is a separator, 1 dp high.
 func Line() fyne.CanvasObject {
 	return newFill(theme.ColorNameSeparator, 0, 1, "")

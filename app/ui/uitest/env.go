@@ -181,9 +181,22 @@ func Overflow(t testing.TB, w fyne.Window) {
 				t.Errorf("%q needs %.0f at %.0f and has %.0f of %.0f", o.Text, m.Width, at.X, o.Size().Width, width)
 			}
 		}
+		if c, ok := o.(*fyne.Container); ok {
+			within(t, c)
+		}
 		_, scrolls := o.(*widget.Entry) // its text moves with the cursor
 		return !scrolls
 	})
+}
+
+// within reports what is wider than the container it is in.
+func within(t testing.TB, c *fyne.Container) {
+	t.Helper()
+	for _, o := range c.Objects {
+		if o != nil && o.Visible() && o.Position().X+o.Size().Width > c.Size().Width+0.5 {
+			t.Errorf("%T reaches to %.0f in a %T of %.0f", o, o.Position().X+o.Size().Width, c.Layout, c.Size().Width)
+		}
+	}
 }
 
 // Reach presses Tab until the focus comes round, and returns everything that had
