@@ -20,7 +20,7 @@ import (
 // ID names the protocol, Service its share of the resource manager.
 const (
 	ID      protocol.ID = "/kuvert/bundle/1"
-	Service             = "kuvert.bundle"
+	Service string      = "kuvert.bundle"
 )
 
 // MaxBundle is the longest bundle, in bytes: a bundle with one-time keys has

@@ -20,7 +20,7 @@ import (
 // ID names the protocol, Service its share of the resource manager.
 const (
 	ID      protocol.ID = "/kuvert/deliver/1"
-	Service             = "kuvert.deliver"
+	Service string      = "kuvert.deliver"
 )
 
 // Limits, in frames and bytes.

@@ -24,7 +24,6 @@ type inbox struct {
 	bytes   []int
 	gate    chan struct{} // if set, each batch waits for one
 	answer  func(frames [][]byte) []byte
-	stopped int // streams that ended
 }
 
 func (b *inbox) take(_ context.Context, frames [][]byte) []byte {

@@ -115,7 +115,7 @@ func (s *Service) announce(pc net.PacketConn, ask bool) {
 		s.cfg.Logger.Debug("interfaces could not be read", "error", err)
 	}
 	for _, a := range to {
-		dst := net.UDPAddrFromAddrPort(netip.AddrPortFrom(a, uint16(s.cfg.BroadcastPort))) //nolint:gosec // a port
+		dst := net.UDPAddrFromAddrPort(netip.AddrPortFrom(a, uint16(s.cfg.BroadcastPort)))
 		if _, err := pc.WriteTo(packet, dst); err != nil {
 			s.cfg.Logger.Debug("announcement was not sent", "error", err)
 		}
@@ -210,7 +210,7 @@ func marshal(key [32]byte, port int, ask bool) []byte {
 	}
 	b = append(b, flags)
 	b = append(b, key[:]...)
-	return binary.BigEndian.AppendUint16(b, uint16(port)) //nolint:gosec // a port
+	return binary.BigEndian.AppendUint16(b, uint16(port))
 }
 
 // parse reads an announcement. Where it came from is where the machine is: an

@@ -33,7 +33,7 @@ import (
 // ID names the protocol, Service its share of the resource manager.
 const (
 	ID      protocol.ID = "/kuvert/hello/1"
-	Service             = "kuvert.hello"
+	Service string      = "kuvert.hello"
 )
 
 // Sizes and limits, in bytes unless said otherwise.
@@ -79,7 +79,7 @@ func (r *run) token(key [32]byte, role string) (t [TokenSize]byte) {
 	for _, part := range [][]byte{
 		[]byte("kuvert/v1 hello"), []byte(role), []byte(r.dialer), []byte(r.listener), r.nonceD[:], r.nonceL[:],
 	} {
-		m.Write(binary.BigEndian.AppendUint32(nil, uint32(len(part)))) //nolint:gosec // parts are short
+		m.Write(binary.BigEndian.AppendUint32(nil, uint32(len(part))))
 		m.Write(part)
 	}
 	copy(t[:], m.Sum(nil))
@@ -126,9 +126,9 @@ func (r *run) offer(keys Keys, expect string) (Keys, []byte, error) {
 	offered := choose(keys)
 	n := max(1, (len(offered)+Padding-1)/Padding) * Padding
 	tokens := make([]byte, 4+n*TokenSize)
-	binary.BigEndian.PutUint32(tokens, uint32(n)) //nolint:gosec // at most MaxTokens
+	binary.BigEndian.PutUint32(tokens, uint32(n))
 	rand.Read(tokens[4:])
-	places := mrand.Perm(n)
+	places := mrand.Perm(n) //nolint:gosec // the runtime's ChaCha8; a place is no secret
 	for _, key := range offered {
 		t := r.token(key, roleDialer)
 		copy(tokens[4+places[0]*TokenSize:], t[:])

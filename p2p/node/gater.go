@@ -30,7 +30,7 @@ func (g *gater) allows(m ma.Multiaddr) bool {
 // direct tells whether a multiaddr starts with an IP address and leads through
 // no relay. Names are never resolved: a DNS query would tell who is looked for.
 func direct(m ma.Multiaddr) bool {
-	if m == nil || len(m) == 0 {
+	if len(m) == 0 {
 		return false
 	}
 	if c := m[0].Protocol().Code; c != ma.P_IP4 && c != ma.P_IP6 {

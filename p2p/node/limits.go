@@ -180,8 +180,11 @@ func partialLimits() rcmgr.PartialLimitConfig {
 		service string
 		peer    int // streams of one peer in each direction
 	}{
-		{hello.ID, hello.Service, 4}, {deliver.ID, deliver.Service, 8}, {status.ID, status.Service, 4},
-		{bundle.ID, bundle.Service, 2}, {pair.ID, pair.Service, 4},
+		{hello.ID, hello.Service, 4},
+		{deliver.ID, deliver.Service, 8},
+		{status.ID, status.Service, 4},
+		{bundle.ID, bundle.Service, 2},
+		{pair.ID, pair.Service, 4},
 	} {
 		all := streams(systemStreams, systemMemory)
 		c.Protocol[p.id], c.Service[p.service] = all, all

@@ -113,13 +113,19 @@ func (h *labHandler) HelloKeys(context.Context) (map[string][32]byte, error) {
 func (h *labHandler) Recognised(_ context.Context, ref string, _ node.HostKey, addrs []string) {
 	h.say("recognised %s %q", ref, addrs)
 }
-func (h *labHandler) Lost(ref string)                                                   { h.say("lost %s", ref) }
-func (h *labHandler) Nearby(_ node.HostKey, name string)                                { h.say("nearby %q", name) }
-func (h *labHandler) Status(context.Context, string) ([]byte, error)                    { return nil, nil }
-func (h *labHandler) OnStatus(context.Context, string, []byte) error                    { return nil }
+
+func (h *labHandler) Lost(ref string) { h.say("lost %s", ref) }
+
+func (h *labHandler) Nearby(_ node.HostKey, name string) { h.say("nearby %q", name) }
+
+func (h *labHandler) Status(context.Context, string) ([]byte, error) { return nil, nil }
+
+func (h *labHandler) OnStatus(context.Context, string, []byte) error { return nil }
+
 func (h *labHandler) Bundle(context.Context, string) ([]byte, error)                    { return nil, nil }
 func (h *labHandler) NetworkChanged()                                                   {}
 func (h *labHandler) PairAccepted(context.Context, node.HostKey, node.PairStream) error { return nil }
+
 func (h *labHandler) Frames(_ context.Context, _ string, _ node.HostKey, f [][]byte) []byte {
 	return make([]byte, len(f))
 }

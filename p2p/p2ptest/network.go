@@ -47,7 +47,7 @@ type Stats struct{ Sent, Lost, Duplicated int }
 // NewNetwork returns a network that ends with the test.
 func NewNetwork(t testing.TB, seed uint64) *Network {
 	n := &Network{
-		rng:      rand.New(rand.NewPCG(seed, seed)), //nolint:gosec // faults, no secrets
+		rng:      rand.New(rand.NewPCG(seed, seed)),
 		blocked:  make(map[[2]*Machine]bool),
 		minDelay: time.Millisecond, maxDelay: 5 * time.Millisecond,
 	}

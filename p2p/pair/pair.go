@@ -23,7 +23,7 @@ import (
 // ID names the protocol, Service its share of the resource manager.
 const (
 	ID      protocol.ID = "/kuvert/pair/1"
-	Service             = "kuvert.pair"
+	Service string      = "kuvert.pair"
 )
 
 // Limits, in bytes and times.

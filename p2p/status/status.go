@@ -21,7 +21,7 @@ import (
 // ID names the protocol, Service its share of the resource manager.
 const (
 	ID      protocol.ID = "/kuvert/status/1"
-	Service             = "kuvert.status"
+	Service string      = "kuvert.status"
 )
 
 // MaxStatus is the longest status, in bytes: the acknowledgements of all live

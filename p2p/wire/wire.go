@@ -105,13 +105,13 @@ func CheckFrame(frame []byte, limit int) error {
 
 // AppendFrame appends a frame and its length to b.
 func AppendFrame(b, frame []byte) []byte {
-	return append(binary.BigEndian.AppendUint32(b, uint32(len(frame))), frame...) //nolint:gosec // callers check the limit first
+	return append(binary.BigEndian.AppendUint32(b, uint32(len(frame))), frame...)
 }
 
 // BufferFrame writes a checked frame to a buffered writer.
 func BufferFrame(w *bufio.Writer, frame []byte) error {
 	var head [lengthSize]byte
-	binary.BigEndian.PutUint32(head[:], uint32(len(frame))) //nolint:gosec // callers check the limit first
+	binary.BigEndian.PutUint32(head[:], uint32(len(frame)))
 	if _, err := w.Write(head[:]); err != nil {
 		return err
 	}
