@@ -81,16 +81,42 @@ func benchPeople(tx *Tx) error {
 }
 
 // BenchmarkStep runs a message's step alone (one commit each) and with 64 callers
-// at once, and beside each the same statements through database/sql and modernc
+// at once, and before each the same statements through database/sql and modernc
 // alone: one transaction a message, and 64 messages in one.
 func BenchmarkStep(b *testing.B) {
-	b.Run("single/kuvert", func(b *testing.B) { benchUpdates(b, 1) })
-	b.Run("single/raw", func(b *testing.B) { benchRaw(b, 1) })
-	b.Run("pipelined64/kuvert", func(b *testing.B) { benchUpdates(b, 64) })
-	b.Run("pipelined64/raw", func(b *testing.B) { benchRaw(b, 64) })
+	var single, pipelined cost
+	b.Run("single/raw", func(b *testing.B) { single = benchRaw(b, 1) })
+	b.Run("single/kuvert", func(b *testing.B) { benchUpdates(b, 1).compare(b, single) })
+	b.Run("pipelined64/raw", func(b *testing.B) { pipelined = benchRaw(b, 64) })
+	b.Run("pipelined64/kuvert", func(b *testing.B) { benchUpdates(b, 64).compare(b, pipelined) })
 }
 
-func benchUpdates(b *testing.B, callers int) {
+// cost is what one operation took, in nanoseconds.
+type cost struct{ wall, cpu float64 }
+
+// measure starts the clocks; the returned function stops them and reports the
+// processor time.
+func measure(b *testing.B) (stop func() cost) {
+	b.ReportAllocs()
+	b.ResetTimer()
+	from := cpuTime()
+	return func() cost {
+		n := float64(b.N)
+		c := cost{float64(b.Elapsed().Nanoseconds()) / n, float64((cpuTime() - from).Nanoseconds()) / n}
+		b.ReportMetric(c.cpu/1e3, "cpu-µs/op")
+		return c
+	}
+}
+
+// compare reports how many times as much as the bare driver it took.
+func (c cost) compare(b *testing.B, raw cost) {
+	if raw.wall > 0 && raw.cpu > 0 {
+		b.ReportMetric(c.wall/raw.wall, "×raw-wall")
+		b.ReportMetric(c.cpu/raw.cpu, "×raw-cpu")
+	}
+}
+
+func benchUpdates(b *testing.B, callers int) cost {
 	s := newTest(b)
 	put(b, s, benchPeople)
 	numbers := make(chan int)
@@ -100,7 +126,7 @@ func benchUpdates(b *testing.B, callers int) {
 			numbers <- i
 		}
 	}()
-	measureCPU(b)
+	stop := measure(b)
 	var wg sync.WaitGroup
 	for range callers {
 		wg.Go(func() {
@@ -112,17 +138,7 @@ func benchUpdates(b *testing.B, callers int) {
 		})
 	}
 	wg.Wait()
-}
-
-// measureCPU starts the clock and reports the processor time of one operation at
-// the end.
-func measureCPU(b *testing.B) {
-	b.ReportAllocs()
-	b.ResetTimer()
-	from := cpuTime()
-	b.Cleanup(func() {
-		b.ReportMetric(float64((cpuTime()-from).Nanoseconds())/float64(b.N)/1e3, "cpu-µs/op")
-	})
+	return stop()
 }
 
 // rawSteps are the statements of benchStep.
@@ -139,7 +155,7 @@ var rawSteps = []string{
 	"INSERT INTO seen (hash, person, at, asks) VALUES (?1, ?2, ?3, 1)",
 }
 
-func benchRaw(b *testing.B, perCommit int) {
+func benchRaw(b *testing.B, perCommit int) cost {
 	path := filepath.Join(b.TempDir(), "raw.db")
 	s := openTest(b, path)
 	put(b, s, benchPeople)
@@ -158,7 +174,7 @@ func benchRaw(b *testing.B, perCommit int) {
 			b.Fatal(err)
 		}
 	}
-	measureCPU(b)
+	stop := measure(b)
 	for n := 0; n < b.N; {
 		tx, err := db.Begin()
 		if err != nil {
@@ -174,6 +190,7 @@ func benchRaw(b *testing.B, perCommit int) {
 			b.Fatal(err)
 		}
 	}
+	return stop()
 }
 
 func rawStep(tx *sql.Tx, stmts []*sql.Stmt, n int) error {
@@ -220,6 +237,7 @@ func BenchmarkRead(b *testing.B) {
 	path := filepath.Join(b.TempDir(), "kuvert.db")
 	s := openTest(b, path)
 	fillHistory(b, s)
+	raw := benchRawReads(b, path)
 	half := &chat.Position{Seq: benchMessages / 2}
 	newest := chat.MessageQuery{Conversation: numbered16(3, 1)}
 	older := chat.MessageQuery{Conversation: numbered16(3, 1), Before: half}
@@ -233,7 +251,7 @@ func BenchmarkRead(b *testing.B) {
 		{"message", func(tx *ReadTx) (int, error) { _, err := tx.Message(numbered16(2, 7)); return 1, err }},
 	} {
 		b.Run(q.name+"/kuvert", func(b *testing.B) {
-			measureCPU(b)
+			stop := measure(b)
 			for b.Loop() {
 				view(b, s, func(tx *ReadTx) error {
 					n, err := q.query(tx)
@@ -243,9 +261,9 @@ func BenchmarkRead(b *testing.B) {
 					return err
 				})
 			}
+			stop().compare(b, raw[q.name])
 		})
 	}
-	benchRawReads(b, path)
 }
 
 func fillHistory(b *testing.B, s *Store) {
@@ -272,14 +290,15 @@ func fillHistory(b *testing.B, s *Store) {
 	}
 }
 
-func benchRawReads(b *testing.B, path string) {
+// benchRawReads returns what each query took.
+func benchRawReads(b *testing.B, path string) map[string]cost {
 	db, err := sql.Open("sqlite", Config{Path: path}.dsn(accessRead))
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer func() { _ = db.Close() }()
 	id := numbered16(2, 7)
-	in := numbered16(3, 1)
+	took := make(map[string]cost)
 	for _, q := range []struct {
 		name, query string
 		columns     int
@@ -296,14 +315,16 @@ func benchRawReads(b *testing.B, path string) {
 			b.Fatal(err)
 		}
 		b.Run(q.name+"/raw", func(b *testing.B) {
-			measureCPU(b)
+			stop := measure(b)
 			for b.Loop() {
 				if n := rawRows(b, st, q.columns, q.args); n == 0 {
-					b.Fatal("empty", in)
+					b.Fatal("empty")
 				}
 			}
+			took[q.name] = stop()
 		})
 	}
+	return took
 }
 
 func rawRows(b *testing.B, st *sql.Stmt, columns int, args []any) (n int) {
