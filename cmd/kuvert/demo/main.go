@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/kuvert-im/kuvert/app/chat"
+	"github.com/kuvert-im/kuvert/app/core"
 )
 
 // patience is how long anything may take to happen.
@@ -101,6 +102,11 @@ func (d *demo) act(ctx context.Context, l look, first bool) (err error) {
 		}
 		defer func() { err = errors.Join(err, p.stop()) }()
 	}
+	defer func() {
+		if err != nil {
+			_, _ = d.screen.do(ctx, "import", "-silent", "-window", "root", filepath.Join(d.out, "failed.png")) // the error says the rest
+		}
+	}()
 	if first {
 		if err := d.meet(ctx, l); err != nil {
 			return err
@@ -153,7 +159,29 @@ func (d *demo) meet(ctx context.Context, l look) error {
 		}
 	}
 	fmt.Println("Both are contacts.")
-	return nil
+	return d.compare(ctx)
+}
+
+// compare lets both look at the six digits and say that they are the same.
+func (d *demo) compare(ctx context.Context) error {
+	var seen []core.Pairing
+	for _, p := range []*person{d.anna, d.bernd} {
+		if err := await(ctx, "the digits at "+p.name, func() (bool, error) {
+			list, err := p.Pairings(ctx)
+			if len(list) != 1 || list[0].Digits == "" {
+				return false, err
+			}
+			seen = append(seen, list[0])
+			return true, nil
+		}); err != nil {
+			return err
+		}
+	}
+	if seen[0].Digits != seen[1].Digits {
+		return fmt.Errorf("the digits differ: %s and %s", seen[0].Digits, seen[1].Digits)
+	}
+	fmt.Println("Both screens show", seen[0].Digits)
+	return errors.Join(d.anna.Confirm(ctx, seen[0].ID, true), d.bernd.Confirm(ctx, seen[1].ID, true))
 }
 
 // say types a text into one window and waits until the other side has it and has
