@@ -147,6 +147,11 @@ var sizes = map[fyne.ThemeSizeName]float32{
 	theme.SizeNameScrollBar:       6,
 	theme.SizeNameScrollBarSmall:  3,
 	theme.SizeNameScrollBarRadius: 3,
+	theme.SizeNameButtonRadius:    8,
+	theme.SizeNameMenuRadius:      8,
+	theme.SizeNamePopupRadius:     8,
+	theme.SizeNameDialogRadius:    14,
+	theme.SizeNameCardRadius:      14,
 }
 
 // Size implements fyne.Theme.

@@ -253,7 +253,7 @@ func (r *linkRenderer) Layout(s fyne.Size) {
 
 func (r *linkRenderer) Refresh() {
 	l := r.l
-	l.ground.FillColor, l.ground.StrokeWidth = color.Transparent, 0
+	l.ground.FillColor, l.ground.StrokeWidth = seeThrough(ftheme.ColorNamePrimary), 0
 	if l.hovered {
 		l.ground.FillColor = theme.Color(ftheme.ColorNameHover)
 	}

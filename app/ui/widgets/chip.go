@@ -170,7 +170,7 @@ func (r *chipRenderer) Layout(s fyne.Size) {
 func (r *chipRenderer) Refresh() {
 	k := r.k
 	chosen := k.row.chosen == k.index
-	k.ground.FillColor, k.ground.StrokeWidth = color.Transparent, 0
+	k.ground.FillColor, k.ground.StrokeWidth = seeThrough(ftheme.ColorNamePrimary), 0
 	fg := theme.ColorMuted
 	switch {
 	case chosen:

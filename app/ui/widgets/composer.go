@@ -16,16 +16,17 @@ const (
 	composerRows   = 6
 	composerHeight = 40 // with one row
 	sendSide       = 32
+	composerPad    = 8 // around the text
 )
 
 // Composer is where a message is written: one rounded box of one to six rows that
 // holds the button to send. Enter sends, Shift+Enter breaks the line.
 type Composer struct {
 	widget.Entry
-	send   *IconButton
-	object fyne.CanvasObject
-	rows   int
-	shift  bool
+	send  *IconButton
+	box   *box
+	rows  int
+	shift bool
 	// OnSend is called with what was written, without blank ends. It returns
 	// whether it was taken; if so, the composer is emptied.
 	OnSend func(text string) bool
@@ -48,19 +49,19 @@ func NewComposer(tips *Tips, hint, sendLabel string) *Composer {
 	c.MultiLine = true
 	c.Wrapping = fyne.TextWrapWord
 	c.PlaceHolder = hint
-	c.SetMinRowsVisible(1)
 	c.send = NewIconButton(tips, icons.Send, sendLabel, c.submit)
 	c.send.primary = true
 	c.send.side = sendSide
 	c.send.Disable()
-	c.ActionItem = container.New(atBottom{}, c.send)
 	c.OnChanged = c.edited
-	c.object = container.NewThemeOverride(c, fieldTheme{radius: 12})
+	c.SetMinRowsVisible(1)
+	c.box = newBox(container.NewThemeOverride(c, fieldTheme{pad: composerPad}), 12)
+	c.box.right, c.box.lead, c.box.tail = c.send, 4, sendSide+6
 	return c
 }
 
 // Object is what to show.
-func (c *Composer) Object() fyne.CanvasObject { return c.object }
+func (c *Composer) Object() fyne.CanvasObject { return c.box }
 
 func (c *Composer) edited(text string) {
 	c.fit()
@@ -76,7 +77,7 @@ func (c *Composer) edited(text string) {
 
 // fit gives the box as many rows as the text needs.
 func (c *Composer) fit() {
-	w := c.Size().Width - 2*8 - 2*2 - sendSide - 8
+	w := c.Size().Width - 2*composerPad - 2*2
 	rows := 1
 	if w > 60 {
 		rows = min(composerRows, max(1, len(wrap(c.Text, w))))
@@ -150,6 +151,13 @@ func (c *Composer) KeyUp(e *fyne.KeyEvent) {
 func (c *Composer) FocusLost() {
 	c.shift = false
 	c.Entry.FocusLost()
+	c.box.setFocused(false)
+}
+
+// FocusGained implements fyne.Focusable.
+func (c *Composer) FocusGained() {
+	c.Entry.FocusGained()
+	c.box.setFocused(true)
 }
 
 // TypedKey implements fyne.Focusable.
@@ -187,19 +195,3 @@ func (c *Composer) TypedShortcut(s fyne.Shortcut) {
 
 // AcceptsTab implements fyne.Tabbable: the tabulator leads to the next thing.
 func (c *Composer) AcceptsTab() bool { return false }
-
-// atBottom keeps the button to send beside the last row.
-type atBottom struct{}
-
-// MinSize implements fyne.Layout.
-func (atBottom) MinSize([]fyne.CanvasObject) fyne.Size {
-	return fyne.NewSize(sendSide+4, sendSide)
-}
-
-// Layout implements fyne.Layout.
-func (atBottom) Layout(o []fyne.CanvasObject, s fyne.Size) {
-	for _, c := range o {
-		c.Resize(fyne.NewSquareSize(sendSide))
-		c.Move(fyne.NewPos(s.Width-sendSide-2, s.Height-sendSide-2))
-	}
-}

@@ -4,6 +4,7 @@ import (
 	"image/color"
 
 	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/canvas"
 	"fyne.io/fyne/v2/container"
 	ftheme "fyne.io/fyne/v2/theme"
 	"fyne.io/fyne/v2/widget"
@@ -12,18 +13,16 @@ import (
 	"github.com/kuvert-im/kuvert/app/ui/theme"
 )
 
-// fieldTheme is the window's theme for a text field without a border at rest: the
-// border has the ground's colour and 2 dp, and is the focus ring.
-type fieldTheme struct{ radius float32 }
+// fieldTheme is the window's theme for the text of a field: the field draws its
+// ground and its focus ring itself, so that there is one of each.
+type fieldTheme struct{ pad float32 }
 
 func now() fyne.Theme { return fyne.CurrentApp().Settings().Theme() }
 
 // Color implements fyne.Theme.
 func (fieldTheme) Color(n fyne.ThemeColorName, v fyne.ThemeVariant) color.Color {
 	switch n {
-	case ftheme.ColorNameInputBorder:
-		n = ftheme.ColorNameInputBackground
-	case ftheme.ColorNameShadow:
+	case ftheme.ColorNameInputBorder, ftheme.ColorNameInputBackground, ftheme.ColorNamePrimary, ftheme.ColorNameShadow:
 		return color.Transparent
 	}
 	return now().Color(n, v)
@@ -38,16 +37,98 @@ func (fieldTheme) Icon(n fyne.ThemeIconName) fyne.Resource { return now().Icon(n
 // Size implements fyne.Theme.
 func (t fieldTheme) Size(n fyne.ThemeSizeName) float32 {
 	switch n {
-	case ftheme.SizeNameInputRadius:
-		return t.radius
-	case ftheme.SizeNameInputBorder:
+	case ftheme.SizeNameInputBorder: // also the width of the cursor
 		return 2
 	case ftheme.SizeNameInnerPadding:
-		return 8
-	case ftheme.SizeNameInlineIcon:
-		return 18
+		return t.pad
 	}
 	return now().Size(n)
+}
+
+// box is the rounded ground of a field with its focus ring, the text in its middle
+// and something at its ends.
+type box struct {
+	widget.BaseWidget
+	text        fyne.CanvasObject
+	left, right fyne.CanvasObject
+	lead, tail  float32 // room for left and right
+	radius      float32
+	focused     bool
+	ground      *canvas.Rectangle
+}
+
+func newBox(text fyne.CanvasObject, radius float32) *box {
+	b := &box{text: text, radius: radius, ground: canvas.NewRectangle(color.Transparent)}
+	b.ground.CornerRadius = radius
+	b.ExtendBaseWidget(b)
+	return b
+}
+
+func (b *box) setFocused(on bool) {
+	if b.focused != on {
+		b.focused = on
+		b.Refresh()
+	}
+}
+
+// CreateRenderer implements fyne.Widget.
+func (b *box) CreateRenderer() fyne.WidgetRenderer {
+	r := &boxRenderer{b}
+	r.paint()
+	return r
+}
+
+type boxRenderer struct{ b *box }
+
+func (r *boxRenderer) Destroy() {}
+func (r *boxRenderer) MinSize() fyne.Size {
+	return r.b.text.MinSize().AddWidthHeight(r.b.lead+r.b.tail, 0)
+}
+
+func (r *boxRenderer) Objects() []fyne.CanvasObject {
+	out := []fyne.CanvasObject{r.b.ground, r.b.text}
+	for _, o := range []fyne.CanvasObject{r.b.left, r.b.right} {
+		if o != nil {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// Layout keeps what is at the ends beside the last row.
+func (r *boxRenderer) Layout(s fyne.Size) {
+	b := r.b
+	b.ground.Resize(s)
+	b.text.Move(fyne.NewPos(b.lead, 1.5)) // capitals in the middle, not the whole line
+	b.text.Resize(fyne.NewSize(max(0, s.Width-b.lead-b.tail), s.Height))
+	if b.left != nil {
+		m := b.left.MinSize()
+		b.left.Resize(m)
+		b.left.Move(fyne.NewPos((b.lead+4-m.Width)/2, (s.Height-m.Height)/2))
+	}
+	if b.right != nil {
+		m := b.right.MinSize()
+		b.right.Resize(m)
+		b.right.Move(fyne.NewPos(s.Width-m.Width-4, s.Height-m.Height-4))
+	}
+}
+
+func (r *boxRenderer) paint() {
+	b := r.b
+	b.ground.FillColor, b.ground.StrokeWidth = theme.Color(ftheme.ColorNameInputBackground), 0
+	if b.focused {
+		b.ground.StrokeWidth, b.ground.StrokeColor = 2, theme.Color(ftheme.ColorNamePrimary)
+	}
+}
+
+func (r *boxRenderer) Refresh() {
+	r.paint()
+	r.b.text.Refresh()
+	for _, o := range r.Objects()[2:] {
+		o.Refresh()
+	}
+	r.Layout(r.b.Size())
+	canvas.Refresh(r.b)
 }
 
 // Search is the search field: Escape empties it, the arrow down leads to what was
@@ -55,6 +136,7 @@ func (t fieldTheme) Size(n fyne.ThemeSizeName) float32 {
 type Search struct {
 	widget.Entry
 	clear *IconButton
+	box   *box
 	// OnDown is called when the arrow down is pressed.
 	OnDown func()
 	// OnShortcut gets shortcuts first and says whether it took one.
@@ -66,19 +148,27 @@ func NewSearch(tips *Tips, hint, clearLabel string, changed func(string)) (*Sear
 	s := &Search{}
 	s.ExtendBaseWidget(s)
 	s.PlaceHolder = hint
-	s.Icon = icons.Colored(icons.Search, theme.ColorMuted)
 	s.clear = NewIconButton(tips, icons.Close, clearLabel, func() { s.SetText("") })
 	s.clear.side = 28
 	s.clear.color = theme.ColorMuted
 	s.clear.Hide()
-	s.ActionItem = s.clear
 	s.OnChanged = func(text string) {
 		s.clear.Hidden = text == ""
 		s.clear.Refresh()
 		changed(text)
 	}
-	return s, container.NewThemeOverride(s, fieldTheme{radius: 10})
+	s.box = newBox(container.NewThemeOverride(s, fieldTheme{pad: 6}), 10)
+	picture := NewPicture(icons.Colored(icons.Search, theme.ColorMuted))
+	picture.side = 18
+	s.box.left, s.box.right, s.box.lead, s.box.tail = picture, s.clear, 30, 34
+	return s, s.box
 }
+
+// FocusGained implements fyne.Focusable.
+func (s *Search) FocusGained() { s.Entry.FocusGained(); s.box.setFocused(true) }
+
+// FocusLost implements fyne.Focusable.
+func (s *Search) FocusLost() { s.Entry.FocusLost(); s.box.setFocused(false) }
 
 // TypedKey implements fyne.Focusable.
 func (s *Search) TypedKey(e *fyne.KeyEvent) {

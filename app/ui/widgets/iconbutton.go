@@ -130,7 +130,7 @@ func (r *iconButtonRenderer) Objects() []fyne.CanvasObject {
 
 func (r *iconButtonRenderer) Refresh() {
 	c := r.b.color
-	r.ground.FillColor, r.ground.StrokeWidth = color.Transparent, 0
+	r.ground.FillColor, r.ground.StrokeWidth = seeThrough(ftheme.ColorNamePrimary), 0
 	switch {
 	case r.b.Disabled():
 		c = ftheme.ColorNameDisabled

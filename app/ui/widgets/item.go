@@ -135,7 +135,7 @@ func (v *itemView) rect(x, y, w, h, radius float32, fill fyne.ThemeColorName) *c
 	}
 	r := v.rects[v.nRect]
 	v.nRect++
-	*r = canvas.Rectangle{CornerRadius: radius, FillColor: color.Transparent}
+	*r = canvas.Rectangle{CornerRadius: radius, FillColor: seeThrough(theme.ColorOther)}
 	if fill != "" {
 		r.FillColor = theme.Color(fill)
 	}

@@ -13,11 +13,12 @@ type Picture struct {
 	widget.BaseWidget
 	img  *canvas.Image
 	name string
+	side float32 // least width and height
 }
 
 // NewPicture shows a resource.
 func NewPicture(r *icons.Resource) *Picture {
-	p := &Picture{img: canvas.NewImageFromResource(r), name: r.Name()}
+	p := &Picture{img: canvas.NewImageFromResource(r), name: r.Name(), side: 1}
 	p.img.FillMode = canvas.ImageFillContain
 	p.ExtendBaseWidget(p)
 	return p
@@ -36,7 +37,7 @@ type pictureRenderer struct{ p *Picture }
 
 func (r *pictureRenderer) Destroy()                     {}
 func (r *pictureRenderer) Layout(s fyne.Size)           { r.p.img.Resize(s) }
-func (r *pictureRenderer) MinSize() fyne.Size           { return fyne.NewSquareSize(1) }
+func (r *pictureRenderer) MinSize() fyne.Size           { return fyne.NewSquareSize(r.p.side) }
 func (r *pictureRenderer) Objects() []fyne.CanvasObject { return []fyne.CanvasObject{r.p.img} }
 
 // Refresh draws the picture anew if its colour changed.

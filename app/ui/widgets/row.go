@@ -141,7 +141,7 @@ func (v *rowView) paintGround(s fyne.Size) fyne.ThemeColorName {
 	v.ground.Resize(fyne.NewSize(s.Width-2*rowInset, s.Height-4))
 	v.ground.Move(fyne.NewPos(rowInset, 2))
 	ring := theme.ColorSidebar
-	v.ground.FillColor, v.ground.StrokeWidth = color.Transparent, 0
+	v.ground.FillColor, v.ground.StrokeWidth = seeThrough(ftheme.ColorNamePrimary), 0
 	switch {
 	case v.selected:
 		ring = theme.ColorSelected

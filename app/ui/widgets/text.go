@@ -1,6 +1,7 @@
 package widgets
 
 import (
+	"image/color"
 	"strings"
 	"unicode/utf8"
 
@@ -179,4 +180,12 @@ func set(t *canvas.Text, s string, c fyne.ThemeColorName) {
 	}
 	t.Text, t.Color = s, col
 	t.Refresh()
+}
+
+// seeThrough is a colour that is not seen. Unlike color.Transparent it is not black
+// underneath, which would show at the edges where it meets a stroke.
+func seeThrough(n fyne.ThemeColorName) color.Color {
+	c, _ := color.NRGBAModel.Convert(theme.Color(n)).(color.NRGBA)
+	c.A = 0
+	return c
 }
