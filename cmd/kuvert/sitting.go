@@ -16,6 +16,7 @@ import (
 	"github.com/kuvert-im/kuvert/app/ui/failure"
 	"github.com/kuvert-im/kuvert/app/ui/icons"
 	"github.com/kuvert-im/kuvert/app/ui/notify"
+	"github.com/kuvert-im/kuvert/app/ui/pairing"
 	"github.com/kuvert-im/kuvert/app/ui/parts"
 	"github.com/kuvert-im/kuvert/app/ui/settings"
 	"github.com/kuvert-im/kuvert/app/ui/theme"
@@ -50,6 +51,12 @@ func (p *program) sit(f found) *sitting {
 		},
 	})
 	s.ui.Start()
+	incoming := pairing.NewIncoming(s.env(s.ui.Env()))
+	s.wg.Go(func() {
+		if err := incoming.Watch(ctx, s.pump.Show); ctx.Err() == nil {
+			p.log.Warn("events about comparisons broke off", "error", err)
+		}
+	})
 	return s
 }
 

@@ -70,7 +70,8 @@ func New(cfg Config) *Screen {
 	s := &Screen{cfg: cfg}
 	s.mine, s.theirs, s.near = newMine(&s.cfg), newTheirs(&s.cfg), newNearby(&s.cfg)
 	codes := container.New(&columns{from: twoColumns, gap: 16}, s.mine.root, s.theirs.root)
-	all := parts.Column(parts.Section, codes, s.near.root)
+	all := parts.Column(parts.Section, s.near.waiting, s.near.requests.Object(), codes, s.near.root)
+	s.near.relayout = all.Refresh
 	s.root = container.NewVScroll(parts.Pad(parts.AtMost(maxWidth, all), parts.Edge, parts.Edge, parts.Edge, parts.Edge))
 	return s
 }

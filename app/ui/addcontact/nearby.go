@@ -23,14 +23,18 @@ type nearby struct {
 	dialog *pairing.Dialog
 	busy   bool
 	newest parts.Newest
+	// relayout gives the screen's parts their places again.
+	relayout func()
 
-	root     *fyne.Container
+	// What waits for an answer stands above everything else on the screen.
 	waiting  *fyne.Container // comparisons
 	requests *requests.List
-	rows     *fyne.Container // visible people
-	none     *parts.Text
-	visible  *parts.Switch
-	say      *parts.Say
+
+	root    *fyne.Container
+	rows    *fyne.Container // visible people
+	none    *parts.Text
+	visible *parts.Switch
+	say     *parts.Say
 }
 
 func newNearby(cfg *Config) *nearby {
@@ -44,14 +48,7 @@ func newNearby(cfg *Config) *nearby {
 			cfg.Open(id)
 		}
 	}
-	n.root = parts.Column(parts.Section,
-		n.waiting,
-		n.requests.Object(),
-		parts.Column(parts.Gap,
-			parts.Head(parts.T("screens.add.nearby")),
-			n.visible,
-			n.say, n.rows, n.none),
-	)
+	n.root = parts.Column(parts.Gap, parts.Head(parts.T("screens.add.nearby")), n.visible, n.say, n.rows, n.none)
 	return n
 }
 
@@ -102,7 +99,7 @@ func (n *nearby) show(s state) {
 		n.none.Hide()
 	}
 	n.showWaiting(s.pairings)
-	n.root.Refresh()
+	n.relayout()
 }
 
 func (n *nearby) person(p core.Nearby) fyne.CanvasObject {
