@@ -146,7 +146,7 @@ func (p *Peer) hopeless(env Env) bool {
 	if s.unanswered() && !env.Now.Before(s.expiry) && p.offered().hint != s.hint && p.offered().usable(env.Now) {
 		return true
 	}
-	return s.out.stuck(env.lim()) && env.Now.Sub(s.out.progressAt) > ResealAfter
+	return s.out.stuck(env.lim()) && env.Now.Sub(s.out.closedAt) > ResealAfter
 }
 
 // pruneEvery is how often old keys are looked for.

@@ -415,7 +415,7 @@ func TestSchedules(t *testing.T) {
 	for i := range profiles {
 		pr := &profiles[i]
 		t.Run(strings.ReplaceAll(pr.name, " ", "-"), func(t *testing.T) {
-			for _, f := range pr.explore(schedules(t, 300), from, noBug) {
+			for _, f := range pr.explore(schedules(t, 200), from, noBug) {
 				all := pr.shrink(f.seed, f.setup, f.all, noBug, f.fault)
 				w := pr.run(f.seed, f.setup, all, noBug, true)
 				t.Errorf("%s (%d ×), seed %d, setup %d:\n%s", f.fault, f.count, f.seed, f.setup, strings.Join(w.log, "\n"))

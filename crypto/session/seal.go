@@ -65,7 +65,7 @@ func (p *Peer) seal(env Env, s *sess, st *ratchet.State, pl envelope.Payload, ct
 	if err != nil {
 		return Sealed{}, fmt.Errorf("session: %w", err)
 	}
-	s.out.log(envelope.InnerHash(inner), env.Now)
+	s.out.log(envelope.InnerHash(inner), env.Now, env.lim())
 	return Sealed{Session: s.sid(), Ctr: ctr, Number: pl.Number, Inner: inner, At: milli(env.Now)}, nil
 }
 

@@ -15,7 +15,7 @@ type sent struct {
 	opened     uint64    // the highest the peer reported opening
 	openedHash [8]byte   // its hash
 	envelopes  [][8]byte // the hashes of opened+1 … number
-	progressAt time.Time // when opened rose last, or the first one beyond it was sealed
+	closedAt   time.Time // when opened rose last, or the window closed since
 
 	// What asks for an acknowledgement, by ctr.
 	ctr     uint64   // the highest given
@@ -69,12 +69,12 @@ func (s *sent) give(id [16]byte, settled bool) uint64 {
 }
 
 // log records a sealed envelope.
-func (s *sent) log(hash [32]byte, now time.Time) {
-	if s.number == s.opened {
-		s.progressAt = now
-	}
+func (s *sent) log(hash [32]byte, now time.Time, l *limits) {
 	s.number++
 	s.envelopes = append(s.envelopes, short(hash))
+	if s.unopened() == l.newWindow+1 {
+		s.closedAt = milli(now)
+	}
 }
 
 // hole returns the first ctr that the peer misses and that nobody waits for. Its
@@ -167,7 +167,7 @@ func (s *sent) regressed(a *envelope.Ack) bool { return a.Hi > s.opened && a.Con
 func (s *sent) apply(a *envelope.Ack, now time.Time) (ids [][16]byte) {
 	if a.Hi > s.opened {
 		s.envelopes = s.envelopes[a.Hi-s.opened:]
-		s.opened, s.openedHash, s.progressAt = a.Hi, a.HiHash, now
+		s.opened, s.openedHash, s.closedAt = a.Hi, a.HiHash, milli(now)
 	}
 	ids = s.mark(ids, s.contig+1, a.Contiguous)
 	for _, g := range a.Ranges {
@@ -216,7 +216,7 @@ func (s *sent) marshal(w *writer) {
 	w.u64(s.number)
 	w.u64(s.opened)
 	w.raw(s.openedHash[:])
-	w.time(s.progressAt)
+	w.time(s.closedAt)
 	w.u64(s.ctr)
 	w.u64(s.contig)
 	w.raw(s.base[:])
@@ -233,7 +233,7 @@ func (s *sent) marshal(w *writer) {
 func (s *sent) parse(r *reader) {
 	s.number, s.opened = r.u64(), r.u64()
 	r.read(s.openedHash[:])
-	s.progressAt = r.time()
+	s.closedAt = r.time()
 	s.ctr, s.contig = r.u64(), r.u64()
 	r.read(s.base[:])
 	r.read(s.chain[:])

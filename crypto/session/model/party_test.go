@@ -140,12 +140,12 @@ type session struct {
 	ns, nr, pn           int
 	skipped              []skippedKey
 
-	sealed  []id // hashes, by number
-	opened  int  // highest number the peer reported
-	openAt  int  // when that rose, or the first one beyond was sealed
-	asked   []id // message ids, by ctr
-	acked   []bool
-	settled []bool
+	sealed   []id // hashes, by number
+	opened   int  // highest number the peer reported
+	closedAt int  // when that rose, or the window closed since
+	asked    []id // message ids, by ctr
+	acked    []bool
+	settled  []bool
 
 	in     []id // message ids opened, by ctr
 	hi     int

@@ -16,10 +16,10 @@ func (w *world) sealOn(i int, s *session, b payload) *envelope {
 		}
 	}
 	e := &envelope{hash: w.fresh(), hk: s.hks, dh: s.dhs, pn: s.pn, n: n, mk: mk, sid: s.sid, body: b}
-	if len(s.sealed) == s.opened {
-		s.openAt = w.clock(i)
-	}
 	s.sealed = append(s.sealed, e.hash)
+	if len(s.sealed)+1-s.opened == newWindow+1 {
+		s.closedAt = w.clock(i)
+	}
 	if w.keys[mk] && !w.rolled[i] {
 		w.fault("I5 a message key was used twice without a rollback")
 	}
@@ -135,7 +135,7 @@ func (w *world) take(i int, a account) (rolled bool) {
 		p.want = true
 	}
 	if a.hi > s.opened {
-		s.opened, s.openAt = a.hi, w.clock(i)
+		s.opened, s.closedAt = a.hi, w.clock(i)
 	}
 	for k, m := range a.ids {
 		if m != 0 && !s.acked[k] {

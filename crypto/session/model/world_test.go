@@ -107,7 +107,7 @@ func (w *world) isHopeless(i int, a *session) bool {
 	if a.mine && !a.confirmed && w.rules.redo && w.clock(i) >= a.spkExpires && w.party[i].peer.spk != a.hs.spk {
 		return true
 	}
-	return w.rules.hopeless && a.stuck() && w.clock(i)-a.openAt > 21*day
+	return w.rules.hopeless && a.stuck() && w.clock(i)-a.closedAt > 21*day
 }
 
 // upkeep: prekeys, old sessions, old keys.
