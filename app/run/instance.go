@@ -106,7 +106,10 @@ func (i *Instance) Run(ctx context.Context, ready func()) error {
 // them, but not longer than stopPatience.
 func (i *Instance) serve(ctx context.Context, l net.Listener, ready func()) error {
 	g, ctx := errgroup.WithContext(ctx)
-	server := &rpc.Server{Client: i.core, Log: i.folder.log, RequestWindow: i.core.RequestWindow}
+	server := &rpc.Server{Client: i.core, Log: i.folder.log}
+	if i.opts.Window {
+		server.RequestWindow = i.core.RequestWindow
+	}
 	g.Go(func() error { return server.Serve(ctx, l) })
 	g.Go(func() error { return i.core.Run(ctx) })
 	if i.net != nil {

@@ -52,6 +52,9 @@ type Options struct {
 	// used last. HOST is empty for all interfaces, or this machine's own loopback
 	// address. A port that is taken is then an error.
 	Listen string
+	// Window says that this process has a window, which another start of the
+	// profile may ask for.
+	Window bool
 	// NoDiscovery neither announces this machine in the network nor looks for
 	// others there.
 	NoDiscovery bool

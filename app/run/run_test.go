@@ -66,7 +66,9 @@ func TestLifeOfAProfile(t *testing.T) {
 	if _, err := Attach(t.Context(), dir); !errors.Is(err, rpc.ErrNotRunning) {
 		t.Errorf("attached to nothing: %v", err)
 	}
-	stop := runInstance(t, loopback(dir))
+	windowed := loopback(dir)
+	windowed.Window = true
+	stop := runInstance(t, windowed)
 	if _, err := Open(t.Context(), loopback(dir)); !errors.Is(err, chat.ErrProfileBusy) {
 		t.Errorf("opened twice: %v", err)
 	}
@@ -98,6 +100,15 @@ func TestLifeOfAProfile(t *testing.T) {
 		t.Error("attached instead of opened")
 	}
 	must(t, s.Close())
+
+	stop = runInstance(t, loopback(dir))
+	s, err = Attach(t.Context(), dir)
+	must(t, err)
+	if shown, err := s.RequestWindow(t.Context()); shown || err != nil {
+		t.Errorf("a headless process shows a window: %v, %v", shown, err)
+	}
+	_ = s.Close()
+	must(t, stop())
 	for _, file := range []string{"kuvert.db-wal", "kuvert.db-shm"} {
 		if info, err := os.Stat(filepath.Join(dir, file)); err == nil && info.Size() > 0 && strings.HasSuffix(file, "wal") {
 			t.Errorf("%s was left with %d bytes", file, info.Size())

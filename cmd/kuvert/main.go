@@ -81,6 +81,7 @@ func start(args []string, stdout, stderr io.Writer) int {
 	if presented(ctx, f.options.Dir) {
 		return exitDone
 	}
+	f.options.Window = true
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	if err := newProgram(app.NewWithID(appID), f.options, log).run(ctx); err != nil {
 		fmt.Fprintln(stderr, err)
