@@ -30,6 +30,9 @@ func TestMain(m *testing.M) {
 	if profile := os.Getenv(echoProfile); profile != "" {
 		os.Exit(echo(profile))
 	}
+	if kuvertd = os.Getenv(builtBinary); kuvertd != "" {
+		os.Exit(m.Run())
+	}
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "kuvertd-test-")
 		if err != nil {
@@ -52,6 +55,9 @@ func exeSuffix() string {
 	}
 	return ""
 }
+
+// builtBinary names the program, if another process of this test has built it.
+const builtBinary = "KUVERT_TEST_BINARY"
 
 // daemon is a kuvertd serve.
 type daemon struct {

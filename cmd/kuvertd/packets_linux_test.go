@@ -100,7 +100,7 @@ func awaitText(t *testing.T, env []string, profile, conversation, text string) {
 // namespace where we are not root.
 func reexec(t *testing.T) {
 	cmd := exec.Command(os.Args[0], "-test.run=^TestPackets$", "-test.v")
-	cmd.Env = append(os.Environ(), inNamespace+"=1")
+	cmd.Env = append(os.Environ(), inNamespace+"=1", builtBinary+"="+kuvertd)
 	cmd.SysProcAttr = ownNetwork()
 	out, err := cmd.CombinedOutput()
 	t.Logf("%s", out)
