@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"net"
 	"sync"
 	"time"
 
@@ -91,7 +92,7 @@ func (s *sitting) end() error {
 	if s.session.Instance == nil {
 		err = s.session.Close()
 	}
-	if errors.Is(err, failure.ErrEnded) || errors.Is(err, context.Canceled) {
+	if errors.Is(err, context.Canceled) || errors.Is(err, net.ErrClosed) { // as it should be
 		return nil
 	}
 	return err
