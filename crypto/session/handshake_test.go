@@ -326,6 +326,25 @@ func TestUnansweredHandshakeIsMadeAnewByMailbox(t *testing.T) {
 	}
 }
 
+func TestFirstInstallationEverSeenIsNoBranch(t *testing.T) {
+	a, b, ea, eb := pair(t)
+	_ = b
+	check(t, eb.Self.NewInstallation(rand.Reader, eb.Now, 0))
+	check(t, eb.Self.NewInstallation(rand.Reader, eb.Now, 0))
+	p, err := PeerOf(eb, ea.Self.Bundle())
+	check(t, err)
+	check(t, p.Start(eb, nil))
+	in, err := OpenHandshake(ea, seal(t, p, eb, mid(1), true), noInvitation)
+	check(t, err)
+	if o, err := NewPeer(in.From()).Accept(ea, in); err != nil || o.Branch {
+		t.Errorf("to a stranger: branch %v, %v", o.Branch, err)
+	}
+	// To one who knew the first installation, the second one between is missing.
+	if o, err := a.Accept(ea, in); err != nil || !o.Branch {
+		t.Errorf("to one who knew an earlier one: branch %v, %v", o.Branch, err)
+	}
+}
+
 func TestHandshakeNumbersOfTheOtherSideCount(t *testing.T) {
 	a, b, ea, eb := pair(t)
 	b.highestHS += 1000

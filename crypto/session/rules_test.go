@@ -498,6 +498,7 @@ func TestCannotOpen(t *testing.T) {
 	}
 	again, err := a.Seal(ea, message(mid(1), ea), s.Ctr, true)
 	check(t, err)
+	seal(t, a, ea, mid(2), true)
 	for _, hint := range []uint64{s.Ctr, 0, s.Ctr + 1, s.Ctr - 1} { // whatever the hint says
 		if again, err = a.Seal(ea, message(mid(1), ea), hint, true); err != nil || again.Ctr != s.Ctr || again.Number == s.Number {
 			t.Errorf("sealed anew as ctr %d number %d, %v", again.Ctr, again.Number, err)
