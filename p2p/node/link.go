@@ -168,10 +168,10 @@ func (n *Node) lost(ref string) {
 // recognise tells the handler whom a link is with, then lets frames pass under
 // that name.
 func (n *Node) recognise(ctx context.Context, l *link, ref string) error {
+	addrs := n.reachedAt(ctx, l) // may wait; nobody else has to
 	o := n.orderOf(ref)
 	o.Lock()
 	defer o.Unlock()
-	addrs := n.reachedAt(ctx, l)
 	ctx, cancel := context.WithTimeout(ctx, callPatience)
 	defer cancel()
 	n.h.Recognised(ctx, ref, l.key, addrs)
