@@ -16,6 +16,8 @@
 //		bob.Receives(m)
 //		alice.Sees(m, chat.Delivered)
 //	})
+//
+// RunSimulated is the same world on real nodes and a simulated network.
 package apptest
 
 import (
@@ -32,6 +34,7 @@ import (
 
 	"github.com/kuvert-im/kuvert/app/chat"
 	"github.com/kuvert-im/kuvert/app/core"
+	"github.com/kuvert-im/kuvert/p2p/p2ptest"
 	"github.com/kuvert-im/kuvert/storage/sqlite"
 )
 
@@ -40,8 +43,10 @@ const patience = 5 * time.Minute
 
 // World is a test's people and the network between them.
 type World struct {
-	T   testing.TB
+	T testing.TB
+	// Net carries frames by hand, Sim packets; one of them is nil.
 	Net *Net
+	Sim *p2ptest.Network
 
 	dir    string
 	people []*Person
@@ -51,15 +56,25 @@ type World struct {
 // Run runs fn in a world of its own and afterwards stops everybody in it.
 func Run(t *testing.T, fn func(*World)) {
 	t.Helper()
+	run(t, func(w *World) (end func()) {
+		w.Net = newNet()
+		w.Net.log = w.log.add
+		return w.Net.close
+	}, fn)
+}
+
+// run runs fn in a world with the network that connect makes.
+func run(t *testing.T, connect func(*World) (end func()), fn func(*World)) {
+	t.Helper()
 	dir := fastDir(t)
 	synctest.Test(t, func(t *testing.T) {
-		w := &World{T: t, dir: dir, Net: newNet()}
-		w.Net.log = w.log.add
+		w := &World{T: t, dir: dir}
+		end := connect(w)
 		defer func() {
 			for _, p := range w.people {
 				p.stop()
 			}
-			w.Net.close()
+			end()
 			if t.Failed() {
 				t.Log(w.log.text())
 			}
@@ -93,6 +108,9 @@ func (w *World) Advance(d time.Duration) {
 func (w *World) Person(name string) *Person {
 	w.T.Helper()
 	p := &Person{Name: name, w: w, path: filepath.Join(w.dir, name+".db")}
+	if w.Sim != nil {
+		p.machine, p.discovery = w.Sim.Machine(name), true
+	}
 	p.open()
 	err := core.Create(context.Background(), p.store, core.NewProfile{Name: name, Network: core.NetworkLAN})
 	w.check(err)
@@ -158,9 +176,35 @@ type Person struct {
 	path   string
 	db     *sqlite.Store
 	store  *faultStore
-	link   *Link
+	clock  clock
+	link   *Link // in a world whose frames are carried by hand
 	cancel context.CancelFunc
 	done   chan struct{}
+
+	// In a simulated network.
+	machine   *p2ptest.Machine
+	discovery bool
+}
+
+// clock is a computer's clock, which may be wrong.
+type clock struct {
+	mu  sync.Mutex
+	off time.Duration
+}
+
+// Now implements core.Clock.
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Now().Add(c.off)
+}
+
+// SetClock makes the person's clock go wrong by d, in either direction.
+func (p *Person) SetClock(d time.Duration) {
+	p.w.log.add(fmt.Sprintf("%s's clock is off by %s", p.Name, d))
+	p.clock.mu.Lock()
+	defer p.clock.mu.Unlock()
+	p.clock.off = d
 }
 
 func (p *Person) open() {
@@ -173,12 +217,9 @@ func (p *Person) open() {
 // start runs the core, on the network if the person is not offline.
 func (p *Person) start() {
 	p.w.T.Helper()
-	seed, _, _, err := core.Endpoint(context.Background(), p.store)
+	net, err := p.network()
 	p.w.check(err)
-	if p.link == nil {
-		p.link = p.w.Net.newLink(p.Name, seed)
-	}
-	p.Core, err = core.New(core.Config{Store: p.store, Transport: p.link, Log: p.w.log.logger(p.Name)})
+	p.Core, err = core.New(core.Config{Store: p.store, Transport: net, Clock: &p.clock, Log: p.w.log.logger(p.Name)})
 	p.w.check(err)
 	ctx, cancel := context.WithCancel(context.Background())
 	p.cancel, p.done = cancel, make(chan struct{})
@@ -189,6 +230,21 @@ func (p *Person) start() {
 		}
 	}(p.Core, p.done)
 	synctest.Wait()
+}
+
+// network is the person's end of the network for one start.
+func (p *Person) network() (core.Transport, error) {
+	seed, _, _, err := core.Endpoint(context.Background(), p.store)
+	if err != nil {
+		return nil, err
+	}
+	if p.w.Sim != nil {
+		return p.node(seed)
+	}
+	if p.link == nil {
+		p.link = p.w.Net.newLink(p.Name, seed)
+	}
+	return p.link, nil
 }
 
 func (p *Person) stop() {
@@ -222,10 +278,24 @@ func (p *Person) Starts() {
 }
 
 // GoesOffline takes the person's computer off the network.
-func (p *Person) GoesOffline() { p.w.Net.SetOnline(p.link, false); synctest.Wait() }
+func (p *Person) GoesOffline() {
+	if p.machine != nil {
+		p.machine.Unplug()
+	} else {
+		p.w.Net.SetOnline(p.link, false)
+	}
+	synctest.Wait()
+}
 
 // ComesOnline puts it back.
-func (p *Person) ComesOnline() { p.w.Net.SetOnline(p.link, true); synctest.Wait() }
+func (p *Person) ComesOnline() {
+	if p.machine != nil {
+		p.machine.Plug()
+	} else {
+		p.w.Net.SetOnline(p.link, true)
+	}
+	synctest.Wait()
+}
 
 // Me is the person's id.
 func (p *Person) Me() chat.PersonID {
