@@ -57,6 +57,9 @@ func show(ctx context.Context, out string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
+	if err := os.Setenv("XDG_RUNTIME_DIR", work); err != nil { // for the sockets of the two programs
+		return err
+	}
 	binary := filepath.Join(work, "kuvert")
 	build := exec.CommandContext(ctx, "go", "build", "-tags", "migrated_fynedo", "-o", binary, "./cmd/kuvert")
 	build.Stdout, build.Stderr = os.Stdout, os.Stderr

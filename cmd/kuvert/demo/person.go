@@ -52,14 +52,19 @@ func (p *person) start(ctx context.Context, l look) error {
 		return err
 	}
 	p.cmd = exec.Command(p.demo.binary, "--profile", p.dir, "--listen", "127.0.0.1:0", "--no-discovery")
-	p.cmd.Env = p.demo.screen.env()
-	p.cmd.Stdout, p.cmd.Stderr = os.Stderr, os.Stderr
+	p.cmd.Env = append(p.demo.screen.env(), "XDG_CONFIG_HOME="+p.dir+"-config")
+	log, err := os.OpenFile(filepath.Join(p.demo.out, p.short+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = log.Close() }() // the program has its own descriptor
+	p.cmd.Stdout, p.cmd.Stderr = log, log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := p.cmd.Start(); err != nil {
 		return err
 	}
 	var session *run.Session
-	err := await(ctx, "the program of "+p.name, func() (ok bool, err error) {
+	err = await(ctx, "the program of "+p.name, func() (ok bool, err error) {
 		session, err = run.Attach(ctx, p.dir)
 		return err == nil, err
 	})

@@ -5,6 +5,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -12,37 +13,61 @@ import (
 	"syscall"
 )
 
-// screen is a virtual display of its own, with software rendering.
+// screen is a virtual display of its own, with software rendering, and a desktop
+// bus of its own, so that nothing of the real desktop is touched.
 type screen struct {
-	cmd     *exec.Cmd
-	display string
+	xvfb, bus *exec.Cmd
+	display   string
+	address   string // of the bus
 }
 
-// openScreen starts Xvfb on a display that nobody uses.
-func openScreen(ctx context.Context) (*screen, error) {
-	r, w, err := os.Pipe()
+// openScreen starts both on names that nobody uses.
+func openScreen(ctx context.Context) (s *screen, err error) {
+	s = &screen{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close())
+		}
+	}()
+	var number string
+	s.xvfb, number, err = startDaemon("Xvfb", "-displayfd", "3", "-screen", "0", "2240x760x24", "-nolisten", "tcp", "+extension", "GLX")
 	if err != nil {
-		return nil, err
+		return s, fmt.Errorf("virtual screen: %w", err)
 	}
-	defer func() { _ = r.Close() }()
-	cmd := exec.Command("Xvfb", "-displayfd", "3", "-screen", "0", "2240x760x24", "-nolisten", "tcp", "+extension", "GLX")
-	cmd.ExtraFiles = []*os.File{w}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("virtual screen: %w", err)
-	}
-	_ = w.Close()
-	line, err := bufio.NewReader(r).ReadString('\n')
+	s.display = ":" + number
+	s.bus, s.address, err = startDaemon("dbus-daemon", "--session", "--nofork", "--print-address=3")
 	if err != nil {
-		return nil, fmt.Errorf("virtual screen did not start: %w", err)
+		return s, fmt.Errorf("desktop bus: %w", err)
 	}
-	s := &screen{cmd: cmd, display: ":" + strings.TrimSpace(line)}
 	_, err = s.do(ctx, "xdotool", "getdisplaygeometry")
 	return s, err
 }
 
+// startDaemon starts a program that says on descriptor 3 where it is reached.
+func startDaemon(name string, args ...string) (*exec.Cmd, string, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, "", err
+	}
+	defer func() { _ = r.Close() }()
+	cmd := exec.Command(name, args...)
+	cmd.ExtraFiles = []*os.File{w}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	err = cmd.Start()
+	_ = w.Close()
+	if err != nil {
+		return nil, "", err
+	}
+	line, err := bufio.NewReader(r).ReadString('\n')
+	if err != nil {
+		return cmd, "", fmt.Errorf("%s did not start: %w", name, err)
+	}
+	return cmd, strings.TrimSpace(line), nil
+}
+
 func (s *screen) env() []string {
-	return append(os.Environ(), "DISPLAY="+s.display, "WAYLAND_DISPLAY=", "LIBGL_ALWAYS_SOFTWARE=1", "LANG=C.UTF-8")
+	return append(os.Environ(), "DISPLAY="+s.display, "DBUS_SESSION_BUS_ADDRESS="+s.address,
+		"WAYLAND_DISPLAY=", "LIBGL_ALWAYS_SOFTWARE=1", "LANG=C.UTF-8")
 }
 
 // do runs a tool on the screen and returns what it prints.
@@ -56,10 +81,13 @@ func (s *screen) do(ctx context.Context, tool string, args ...string) (string, e
 	return strings.TrimSpace(string(out)), nil
 }
 
-func (s *screen) close() error {
-	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		return err
+func (s *screen) close() (err error) {
+	for _, cmd := range []*exec.Cmd{s.bus, s.xvfb} {
+		if cmd == nil {
+			continue
+		}
+		err = errors.Join(err, cmd.Process.Signal(syscall.SIGTERM))
+		_ = cmd.Wait() // it ends by the signal that was sent
 	}
-	_ = s.cmd.Wait() // it ends by the signal that was sent
-	return nil
+	return err
 }
