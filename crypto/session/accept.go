@@ -124,7 +124,7 @@ func (p *Peer) Accept(env Env, in *Incoming) (Opened, error) {
 	}
 	s := &sess{
 		th: a.TH, hs: a.HS, confirmed: true, own: env.Self.inst, theirs: a.Bundle.Inst, prev: a.Bundle.Prev,
-		startedAt: milli(env.Now), retiredAt: milli(env.Now), sas: a.SASKey, state: a.Ratchet,
+		startedAt: milli(env.Now), retiredAt: milli(env.Now), sas: a.SASKey, state: a.Ratchet.Clone(),
 	}
 	if in.oneTime {
 		s.invite = a.InviteID

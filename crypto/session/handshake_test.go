@@ -378,3 +378,24 @@ func TestLimitsAfterTheClockWentBack(t *testing.T) {
 		t.Errorf("limited until %v", until)
 	}
 }
+
+// A handshake called for because nobody answered is not made once somebody has.
+func TestAnAnswerEndsTheCallForAnotherHandshake(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	ea := Env{Self: newSelf(t, now), Now: now, Rand: rand.Reader}
+	eb := Env{Self: newSelf(t, now), Now: now, Rand: rand.Reader}
+	a, err := PeerOf(ea, eb.Self.Bundle())
+	check(t, err)
+	check(t, a.Start(ea, nil))
+	in, err := OpenHandshake(eb, seal(t, a, ea, mid(1), true), noInvitation)
+	check(t, err)
+	b := NewPeer(in.From())
+	_, err = b.Accept(eb, in)
+	check(t, err)
+	a.want = true
+	_, err = a.Open(ea, ack(t, b, eb))
+	check(t, err)
+	if e, err := a.Maintain(ea); err != nil || e.Started {
+		t.Errorf("started another one: %+v, %v", e, err)
+	}
+}

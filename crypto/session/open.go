@@ -119,6 +119,9 @@ func (p *Peer) confirm(env Env, s *sess, o *Opened) {
 		return
 	}
 	s.confirmed, s.first = true, nil
+	if s.sid() == p.active {
+		p.want = false // what called for another one was that nobody answered
+	}
 	p.invite, p.invited = nil, heldBundle{}
 	o.Renewed = o.Renewed || s.renews && s.sid() == p.active
 	for _, f := range p.former {

@@ -515,7 +515,7 @@ func TestCannotOpen(t *testing.T) {
 	if !a.want {
 		t.Error("for ever without a handshake")
 	}
-	if a.OnAnswer(ea, again, answerRefused) || a.current().out.pending != 0 {
+	if before := a.current().out.pending; a.OnAnswer(ea, again, answerRefused) || a.current().out.pending != before-1 {
 		t.Error("refused on a session that stands: given up")
 	}
 }

@@ -207,6 +207,9 @@ func (w *world) openAny(i int, e *envelope) (byte, *session) {
 // opened takes in what an envelope held: the one transaction.
 func (w *world) opened(i int, s *session, e *envelope) {
 	p, b := w.party[i], e.body
+	if !s.confirmed && s.sid == p.active {
+		p.want = false // what called for another one was that nobody answered
+	}
 	s.confirmed = true
 	p.seen[e.hash] = true
 	if b.number > s.hi {
