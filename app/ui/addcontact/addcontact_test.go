@@ -275,6 +275,11 @@ func TestCancel(t *testing.T) {
 	if !w.screen.theirs.buttons[0].Disabled() {
 		t.Error("a second one could be started")
 	}
+	w.screen.theirs.entry.SetText(uitest.SampleCode(5))
+	enter(w)
+	if later.Waiting() != 1 {
+		t.Errorf("%d are on their way", later.Waiting())
+	}
 	w.press("Abbrechen")
 	later.Run()
 	w.says("")

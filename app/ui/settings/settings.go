@@ -39,7 +39,6 @@ type Config struct {
 type Screen struct {
 	cfg      Config
 	values   map[string]string
-	filling  bool // controls are set by the program
 	language string
 	newest   parts.Newest
 
@@ -245,8 +244,6 @@ func (s *Screen) load() {
 func (s *Screen) fill(snap snapshot) {
 	first := len(s.values) == 0
 	typed := !first && strings.TrimSpace(s.name.Text) != s.values[core.SettingName]
-	s.filling = true
-	defer func() { s.filling = false }()
 	s.values = snap.values
 	if !typed {
 		s.name.SetText(s.values[core.SettingName])
@@ -302,7 +299,7 @@ func (s *Screen) showNetwork(n core.Network) {
 // set stores a setting; then runs once it is stored. What could not be stored
 // goes back to what it was.
 func (s *Screen) set(key, value string, then func()) {
-	if s.filling || s.values[key] == value {
+	if s.values[key] == value {
 		return
 	}
 	s.say.Clear()
