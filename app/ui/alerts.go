@@ -64,7 +64,7 @@ func (u *UI) flushAlerts() {
 	u.notifier.Show(u.note())
 	a.shown = true
 	a.people, a.request = nil, false
-	u.cfg.Pump.Later(alertPause, func() {
+	u.pump.Later(alertPause, func() {
 		a.waiting = false
 		u.flushAlerts()
 	})
@@ -103,8 +103,9 @@ func (u *UI) note() notify.Note {
 func (u *UI) buildTray() {
 	if u.cfg.Notifier != nil {
 		u.notifier = u.cfg.Notifier(func(id chat.PersonID) {
-			u.cfg.Pump.Show(func() { u.openFrom(id) })
+			u.pump.Show(func() { u.openFrom(id) })
 		})
+		u.pump.atEnd(u.notifier.Close)
 	}
 	if u.cfg.Tray == nil {
 		return

@@ -40,8 +40,9 @@ type conversation struct {
 
 	id       chat.PersonID
 	view     *view
-	fresh    bool // opened, nothing shown yet
-	goal     goal // where the next view is to be shown
+	whole    map[chat.MessageID]bool // long texts that are shown in full
+	fresh    bool                    // opened, nothing shown yet
+	goal     goal                    // where the next view is to be shown
 	divided  bool
 	divider  uint64 // messages of others after this place are new
 	marked   uint64 // up to here they are marked as read
@@ -96,6 +97,7 @@ func (c *conversation) listen() {
 	h.OnMenu = c.menu
 	h.OnDetails = func(it widgets.Item) { c.toggleDetails(it.Key.ID) }
 	h.OnAction = func(it widgets.Item) { c.resend(it.Key.ID) }
+	h.OnMore = func(it widgets.Item) { c.toggleWhole(it.Key.ID) }
 	h.OnQuote = func(it widgets.Item) { c.jump(it.QuoteOf) }
 	h.OnCopy = func(s string) { fyne.CurrentApp().Clipboard().SetContent(s) }
 	h.OnRune = c.typeInto
@@ -108,7 +110,7 @@ func (c *conversation) listen() {
 // open shows the conversation with a person.
 func (c *conversation) open(id chat.PersonID) {
 	v := c.u.conversation(id)
-	c.id, c.view, c.fresh = id, nil, true
+	c.id, c.view, c.fresh, c.whole = id, nil, true, map[chat.MessageID]bool{}
 	c.divided, c.divider, c.marked = v.Unread > 0, v.ReadSeq, v.ReadSeq
 	c.dirty = false
 	c.say("")
@@ -116,7 +118,7 @@ func (c *conversation) open(id chat.PersonID) {
 	c.composer.Set(v.Draft)
 	c.showHeader()
 	me := c.u.me.ID
-	c.u.cfg.Pump.Ask(func(ctx context.Context) func() {
+	c.u.pump.Ask(func(ctx context.Context) func() {
 		tl := newTimeline(c.u.cfg.Client, v.ID, me)
 		if err := tl.open(ctx, v); err != nil {
 			return func() { c.failed(id, err, "error.load") }
@@ -132,7 +134,7 @@ func (c *conversation) leave() {
 	c.saveDraft()
 	c.id, c.view = chat.PersonID{}, nil
 	c.history.SetItems(nil, false, false)
-	c.u.cfg.Pump.Ask(func(context.Context) func() {
+	c.u.pump.Ask(func(context.Context) func() {
 		c.u.load.open = nil
 		return nil
 	})
@@ -142,7 +144,7 @@ func (c *conversation) leave() {
 func (c *conversation) ask(g goal, step func(*timeline, context.Context) error) {
 	id := c.id
 	conv := c.u.conversation(id).ID
-	c.u.cfg.Pump.Ask(func(ctx context.Context) func() {
+	c.u.pump.Ask(func(ctx context.Context) func() {
 		tl := c.u.load.open
 		if tl == nil || tl.conv != conv {
 			return nil
@@ -174,7 +176,7 @@ func (c *conversation) show() {
 	if c.view == nil {
 		return
 	}
-	s := &scene{view: c.view, me: c.u.me.ID, name: c.u.contacts[c.id].Name, divided: c.divided, divider: c.divider, now: c.u.now()}
+	s := &scene{view: c.view, me: c.u.me.ID, name: c.u.contacts[c.id].Name, divided: c.divided, divider: c.divider, whole: c.whole, now: c.u.now()}
 	c.history.SetExtent(c.view.first, c.view.last)
 	items := s.items()
 	c.history.SetItems(items, c.view.older, c.view.newer)
@@ -224,7 +226,7 @@ func (c *conversation) notePatience(s *scene) {
 	id := s.newestOwn()
 	for i := len(s.msgs) - 1; i >= 0; i-- {
 		if m := s.msgs[i]; m.ID == id && m.State == chat.Queued && s.now.Sub(m.SentAt) < patience {
-			c.stopNote = c.u.cfg.Pump.Later(patience, c.show)
+			c.stopNote = c.u.pump.Later(patience, c.show)
 			return
 		}
 	}
@@ -259,7 +261,7 @@ func (c *conversation) seen(seq uint64) {
 		return
 	}
 	c.marked = seq
-	c.u.cfg.Pump.Tell(func(ctx context.Context) func() {
+	c.u.pump.Tell(func(ctx context.Context) func() {
 		if err := c.u.cfg.Client.MarkRead(ctx, v.ID, seq); err != nil && ctx.Err() == nil {
 			c.u.log.Warn("marking as read failed", "error", err)
 		}
@@ -337,7 +339,7 @@ func (c *conversation) send(text string) bool {
 	c.divided = false
 	c.say("")
 	c.history.ToBottom()
-	c.u.cfg.Pump.Tell(func(ctx context.Context) func() {
+	c.u.pump.Tell(func(ctx context.Context) func() {
 		if _, err := c.u.cfg.Client.Send(ctx, conv, core.Outgoing{Text: text}); err != nil {
 			return func() { c.giveBack(id, text, err) }
 		}
@@ -393,7 +395,7 @@ func (c *conversation) say(text string) {
 
 func (c *conversation) resend(id chat.MessageID) {
 	person := c.id
-	c.u.cfg.Pump.Tell(func(ctx context.Context) func() {
+	c.u.pump.Tell(func(ctx context.Context) func() {
 		if err := c.u.cfg.Client.Resend(ctx, id); err != nil {
 			return func() { c.failed(person, err, "error.resend") }
 		}
@@ -403,7 +405,7 @@ func (c *conversation) resend(id chat.MessageID) {
 
 func (c *conversation) unblock() {
 	person := c.id
-	c.u.cfg.Pump.Tell(func(ctx context.Context) func() {
+	c.u.pump.Tell(func(ctx context.Context) func() {
 		if err := c.u.cfg.Client.SetBlocked(ctx, person, false); err != nil {
 			return func() { c.failed(person, err, "error.unblock") }
 		}
@@ -423,11 +425,20 @@ func (c *conversation) toggleDetails(id chat.MessageID) {
 	})
 }
 
+// toggleWhole shows a long text in full, or folds it.
+func (c *conversation) toggleWhole(id chat.MessageID) {
+	c.whole[id] = !c.whole[id]
+	c.show()
+	if !c.whole[id] {
+		c.history.ShowAt(widgets.Key{Kind: widgets.ItemBubble, ID: id}, dividerTop)
+	}
+}
+
 // edited stores the draft after a pause.
 func (c *conversation) edited() {
 	c.dirty = true
 	c.stopSaving()
-	c.stopSave = c.u.cfg.Pump.Later(draftPause, c.saveDraft)
+	c.stopSave = c.u.pump.Later(draftPause, c.saveDraft)
 }
 
 func (c *conversation) stopSaving() {
@@ -456,7 +467,7 @@ func (c *conversation) storeDraft(id chat.PersonID, text string) {
 		v.Draft = text
 		c.u.convs[id] = v
 	}
-	c.u.cfg.Pump.Tell(func(ctx context.Context) func() {
+	c.u.pump.Tell(func(ctx context.Context) func() {
 		if err := c.u.cfg.Client.SaveDraft(ctx, v.ID, text); err != nil && ctx.Err() == nil {
 			c.u.log.Warn("storing a draft failed", "error", err)
 		}

@@ -1,7 +1,9 @@
 package ui
 
 import (
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/kuvert-im/kuvert/app/chat"
 	"github.com/kuvert-im/kuvert/app/core"
@@ -19,9 +21,10 @@ const patience = 2 * time.Second
 type scene struct {
 	*view
 	me      chat.PersonID
-	name    string // the other person's
-	divided bool   // there is a line above what is new:
-	divider uint64 // messages of others after this place
+	name    string                  // the other person's
+	whole   map[chat.MessageID]bool // long texts that are shown in full
+	divided bool                    // there is a line above what is new:
+	divider uint64                  // messages of others after this place
 	now     time.Time
 }
 
@@ -29,19 +32,19 @@ type scene struct {
 func (s *scene) items() []widgets.Item {
 	out := make([]widgets.Item, 0, len(s.msgs)+8)
 	newest := s.newestOwn()
-	lastDay, divided := int64(-1), !s.divided
+	lastDay, date, divided := int64(-1), "", !s.divided
 	for i, m := range s.msgs {
 		at := shown(m)
 		if d := day(at); d != lastDay {
-			lastDay = d
-			out = append(out, widgets.Item{Key: widgets.Key{Kind: widgets.ItemDay, Day: d}, Seq: m.Seq, Text: longDay(at, s.now), Day: longDay(at, s.now)})
+			lastDay, date = d, longDay(at, s.now)
+			out = append(out, widgets.Item{Key: widgets.Key{Kind: widgets.ItemDay, ID: m.ID, Day: d}, Seq: m.Seq, Text: date, Day: date})
 		}
 		if !divided && m.Seq > s.divider && m.Sender != s.me && m.Kind == chat.KindText {
 			divided = true
-			out = append(out, widgets.Item{Key: widgets.Key{Kind: widgets.ItemDivider}, Seq: m.Seq, Text: t("conversation.new"), Day: longDay(at, s.now)})
+			out = append(out, widgets.Item{Key: widgets.Key{Kind: widgets.ItemDivider}, Seq: m.Seq, Text: t("conversation.new"), Day: date})
 		}
 		it := s.item(m, m.ID == newest)
-		it.Day = longDay(at, s.now)
+		it.Day = date
 		it.First = i == 0 || !s.grouped(s.msgs[i-1], m) || (len(out) > 0 && out[len(out)-1].Key.Kind != widgets.ItemBubble)
 		it.Last = i == len(s.msgs)-1 || !s.grouped(m, s.msgs[i+1])
 		out = append(out, it)
@@ -72,6 +75,7 @@ func (s *scene) item(m chat.Message, newestOwn bool) widgets.Item {
 		Key: widgets.Key{Kind: widgets.ItemBubble, ID: m.ID}, Seq: m.Seq, Text: m.Text,
 		Own: m.Sender == s.me, Time: clock(shown(m)),
 	}
+	it.Shown, it.More = s.fold(m)
 	if it.Own {
 		it.Mark = mark(m.State)
 		s.ownState(&it, m, newestOwn)
@@ -82,6 +86,48 @@ func (s *scene) item(m chat.Message, newestOwn bool) widgets.Item {
 		it.Detail = details(m, d, known, s.name, s.now)
 	}
 	return it
+}
+
+// A text longer than foldBytes or foldLines is folded, so that one message never
+// fills the conversation, nor keeps the window busy. Unfolded it shows at most
+// wholeLines; copying takes all of it.
+const (
+	foldBytes  = 2000
+	foldLines  = 30
+	foldTo     = 20 // lines that are shown of a folded text
+	wholeLines = 2000
+)
+
+// fold says how much of a text is shown and what leads to the rest.
+func (s *scene) fold(m chat.Message) (bytes int, more string) {
+	if len(m.Text) <= foldBytes && strings.Count(m.Text, "\n") < foldLines {
+		return 0, ""
+	}
+	if s.whole[m.ID] {
+		return cut(m.Text, len(m.Text), wholeLines), t("conversation.less")
+	}
+	return cut(m.Text, foldBytes, foldTo), t("conversation.more")
+}
+
+// cut is where a text ends that has at most so many bytes and lines.
+func cut(s string, bytes, lines int) int {
+	at := 0
+	for ; lines > 0; lines-- {
+		n := strings.IndexByte(s[at:], '\n')
+		if n < 0 {
+			at = len(s)
+			break
+		}
+		at += n + 1
+	}
+	at = min(at, bytes)
+	for at > 0 && at < len(s) && !utf8.RuneStart(s[at]) {
+		at--
+	}
+	if at > 0 && at < len(s) && s[at-1] == '\n' {
+		at--
+	}
+	return at
 }
 
 // ownState says in words how far an own message is: always if it failed, else with

@@ -21,6 +21,22 @@ const (
 	retryMost  = 5 * time.Second
 )
 
+// carrier is what the window needs of a pump. Tests have one that carries nothing
+// away, so that they see what comes of a deed at once.
+type carrier interface {
+	Show(f func())
+	Work(work func(ctx context.Context) (show func()))
+	Ask(work func(ctx context.Context) (show func()))
+	Tell(work func(ctx context.Context) (show func()))
+	Later(d time.Duration, f func()) (stop func())
+	Drain(d time.Duration)
+	// atEnd calls f when the pump ends.
+	atEnd(f func())
+	follow(client core.Events, log *slog.Logger, load func(ctx context.Context, events []event.Event) (show func()))
+}
+
+var _ carrier = (*Pump)(nil)
+
 // Pump carries work away from the UI thread and its results back. It is the only
 // place that does. Its goroutines end with the context it was made with; Wait
 // waits for them.
@@ -96,6 +112,8 @@ func (p *Pump) Later(d time.Duration, f func()) (stop func()) {
 	})
 	return stop
 }
+
+func (p *Pump) atEnd(f func()) { context.AfterFunc(p.ctx, f) }
 
 // Drain waits until everything told so far is done, but at most for d. Call it
 // before the pump's context ends, so that the last draft is stored.

@@ -188,13 +188,13 @@ func (u *UI) showRows() {
 		v chat.Conversation
 	}
 	var all []entry
-	wanted, unread := fold(strings.TrimSpace(u.side.search.Text)), u.side.chips.Chosen() == filterUnread
+	wanted, unread := plain(strings.TrimSpace(u.side.search.Text)), u.side.chips.Chosen() == filterUnread
 	for id, c := range u.contacts {
 		v := u.conversation(id)
 		if v.LastAt.IsZero() {
 			v.LastAt = c.AddedAt
 		}
-		if (unread && v.Unread == 0 && id != u.current) || !strings.Contains(fold(c.Name), wanted) {
+		if (unread && v.Unread == 0 && id != u.current) || !strings.Contains(plain(c.Name), wanted) {
 			continue
 		}
 		all = append(all, entry{c, v})

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"time"
@@ -41,6 +42,7 @@ type Config struct {
 // UI is the main window. Its methods belong to the UI thread.
 type UI struct {
 	cfg  Config
+	pump carrier
 	log  *slog.Logger
 	now  func() time.Time
 	tips *widgets.Tips
@@ -72,9 +74,11 @@ type UI struct {
 }
 
 // New builds the window's content and shows it in the window. Start fills it.
-func New(cfg Config) *UI {
+func New(cfg Config) *UI { return newUI(cfg, cfg.Pump) }
+
+func newUI(cfg Config, pump carrier) *UI {
 	u := &UI{
-		cfg: cfg, log: cfg.Log, now: cfg.Now, contacts: map[chat.PersonID]chat.Contact{}, convs: map[chat.PersonID]chat.Conversation{},
+		cfg: cfg, pump: pump, log: cfg.Log, now: cfg.Now, contacts: map[chat.PersonID]chat.Contact{}, convs: map[chat.PersonID]chat.Conversation{},
 		load: &loader{client: cfg.Client}, active: true, settings: map[string]string{},
 	}
 	if u.now == nil {
@@ -83,7 +87,7 @@ func New(cfg Config) *UI {
 	if u.log == nil {
 		u.log = slog.New(slog.DiscardHandler)
 	}
-	u.tips = widgets.NewTips(cfg.Pump.Later)
+	u.tips = widgets.NewTips(pump.Later)
 	u.banner = widgets.NewBanner()
 	u.side = newSidebar(u)
 	u.conv = newConversation(u)
@@ -97,7 +101,7 @@ func New(cfg Config) *UI {
 
 // Env is what the screens are given.
 func (u *UI) Env() parts.Env {
-	return parts.Env{Client: u.cfg.Client, Window: u.cfg.Window, Work: u.cfg.Pump.Work, Now: u.now}
+	return parts.Env{Client: u.cfg.Client, Window: u.cfg.Window, Work: u.pump.Work, Tell: u.pump.Tell, Now: u.now}
 }
 
 // attach puts the content into the window and listens to what happens to it.
@@ -117,7 +121,7 @@ func (u *UI) attach() {
 
 // Start asks for everything and follows what changes until the pump's end.
 func (u *UI) Start() {
-	u.cfg.Pump.follow(u.cfg.Client, u.log, func(ctx context.Context, events []event.Event) func() {
+	u.pump.follow(u.cfg.Client, u.log, func(ctx context.Context, events []event.Event) func() {
 		c := u.load.load(ctx, events)
 		return func() { u.apply(c) }
 	})
@@ -128,7 +132,7 @@ func (u *UI) Start() {
 func (u *UI) atMidnight() {
 	y, m, d := u.now().Local().Date()
 	next := time.Date(y, m, d+1, 0, 0, 1, 0, time.Local)
-	u.cfg.Pump.Later(next.Sub(u.now()), func() {
+	u.pump.Later(next.Sub(u.now()), func() {
 		u.showRows()
 		u.conv.show()
 		u.atMidnight()
@@ -215,7 +219,7 @@ func (u *UI) refresh() {
 
 func (u *UI) setFailing(err error) {
 	u.failing = err != nil
-	if err != nil && u.cfg.Pump.ctx.Err() == nil {
+	if err != nil && !errors.Is(err, context.Canceled) {
 		u.log.Warn("questions to the core failed", "error", err)
 	}
 }
@@ -329,7 +333,7 @@ func (u *UI) ShowConversation(id chat.PersonID) {
 // fetchThenShow opens the conversation with a contact that the window has not
 // heard of yet: it was made a moment ago.
 func (u *UI) fetchThenShow(id chat.PersonID) {
-	u.cfg.Pump.Ask(func(ctx context.Context) func() {
+	u.pump.Ask(func(ctx context.Context) func() {
 		p, err := u.cfg.Client.Contact(ctx, id)
 		if err != nil {
 			return nil
@@ -400,10 +404,7 @@ func (u *UI) close() {
 func (u *UI) Quit() {
 	u.saveSize()
 	u.conv.saveDraft()
-	u.cfg.Pump.Drain(2 * time.Second)
-	if u.notifier != nil {
-		u.notifier.Close()
-	}
+	u.pump.Drain(2 * time.Second)
 	if u.cfg.Quit != nil {
 		u.cfg.Quit()
 	}

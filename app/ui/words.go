@@ -178,9 +178,9 @@ func nextTry(d core.Delivery, name string, now time.Time) string {
 	return t("delivery.next.at", "Time", clock(d.NextTry))
 }
 
-// fold makes names comparable for the search: case, accents and umlauts do not
+// plain makes names comparable for the search: case, accents and umlauts do not
 // matter, "ß" is "ss".
-func fold(s string) string {
+func plain(s string) string {
 	var b strings.Builder
 	for _, r := range norm.NFD.String(strings.ToLower(s)) {
 		switch {

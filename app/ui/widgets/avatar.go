@@ -67,7 +67,7 @@ func (a *avatarLayout) Layout([]fyne.CanvasObject, fyne.Size) {
 	a.text.Move(fyne.NewPos((a.d-m.Width)/2, (a.d-m.Height)/2-a.d*0.005))
 	dot := a.d * 0.30
 	a.dot.Resize(fyne.NewSquareSize(dot))
-	a.dot.Move(fyne.NewPos(a.d-dot+1, a.d-dot+1))
+	a.dot.Move(fyne.NewPos(a.d-dot+0.5, a.d-dot+0.5))
 }
 
 // legal are forms of companies, which say nothing about who it is.

@@ -34,6 +34,7 @@ type bubbleGeometry struct {
 	foot       float32 // width of word, time and sign
 	inner      float32 // width of the content
 	inline     bool    // the foot stands on the last line
+	more       float32 // height of the link to the rest of the text
 }
 
 // geometry fits text and foot into a bubble of at most most.
@@ -41,7 +42,7 @@ func (v *itemView) geometry(most float32) bubbleGeometry {
 	it := &v.item
 	room := most - 2*theme.BubblePadX
 	g := bubbleGeometry{lineHeight: height(theme.SizeText, false), foot: v.footWidth()}
-	g.lines = wrap(it.Text, room)
+	g.lines = wrap(it.shown(), room)
 	for _, l := range g.lines {
 		g.inner = max(g.inner, l.width)
 	}
@@ -49,7 +50,11 @@ func (v *itemView) geometry(most float32) bubbleGeometry {
 		want := max(quoteLeast, measure(it.Quote, theme.SizeStatus, false), measure(it.QuoteWho, theme.SizeStatus, true))
 		g.inner = max(g.inner, min(want+quoteBar+17, room))
 	}
-	last := g.lines[len(g.lines)-1].width + footGap + g.foot
+	if it.More != "" {
+		g.inner = max(g.inner, min(room, measure(it.More, theme.SizePreview, true)))
+		g.more = g.lineHeight + 6
+	}
+	last := g.lines[len(g.lines)-1].width + footGap + g.foot + g.more*1000 // never on a line with the link
 	g.inline = last <= max(g.inner, room*boolean(len(g.lines) == 1))
 	if g.inline {
 		g.inner = max(g.inner, last)
@@ -101,6 +106,7 @@ func (v *itemView) layBubble(w float32) float32 {
 	y = v.layQuote(x+theme.BubblePadX, y, g.inner)
 	v.layText(x+theme.BubblePadX, y, g)
 	y += g.lineHeight * float32(len(g.lines))
+	y = v.layRest(x+theme.BubblePadX, y, g)
 	y = v.layFoot(x+width-theme.BubblePadX, y, g)
 	v.layGround(ground, x, top, width, y-top)
 	v.layMore(x, top, width, y-top)
@@ -157,6 +163,17 @@ func (v *itemView) layText(x, y float32, g bubbleGeometry) {
 			v.text(v.item.Text[l.start:l.end], x, y+float32(i)*g.lineHeight, theme.SizeText, false, ftheme.ColorNameForeground)
 		}
 	}
+}
+
+// layRest places the link to the rest of a long text.
+func (v *itemView) layRest(x, y float32, g bubbleGeometry) float32 {
+	if v.item.More == "" {
+		return y
+	}
+	w := measure(v.item.More, theme.SizePreview, true)
+	v.text(v.item.More, x, y+5, theme.SizePreview, true, theme.ColorPrimaryOnTint)
+	v.hits = append(v.hits, hit{fyne.NewPos(x-4, y+2), fyne.NewSize(w+8, g.more), func(fyne.Position) { v.h.call(v.h.OnMore, v.item) }})
+	return y + g.more
 }
 
 // laySelection paints what is selected of the text.

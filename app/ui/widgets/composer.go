@@ -17,6 +17,8 @@ const (
 	composerHeight = 40 // with one row
 	sendSide       = 32
 	composerPad    = 8 // around the text
+	// composerMuch is a text that fills all rows however wide the window is.
+	composerMuch = 8000
 )
 
 // Composer is where a message is written: one rounded box of one to six rows that
@@ -79,7 +81,10 @@ func (c *Composer) edited(text string) {
 func (c *Composer) fit() {
 	w := c.Size().Width - 2*composerPad - 2*2
 	rows := 1
-	if w > 60 {
+	switch {
+	case len(c.Text) > composerMuch:
+		rows = composerRows
+	case w > 60:
 		rows = min(composerRows, max(1, len(wrap(c.Text, w))))
 	}
 	if rows == c.rows {

@@ -67,15 +67,22 @@ func newBox(text fyne.CanvasObject, radius float32) *box {
 func (b *box) setFocused(on bool) {
 	if b.focused != on {
 		b.focused = on
-		b.Refresh()
+		b.paint()
+		canvas.Refresh(b.ground)
+	}
+}
+
+func (b *box) paint() {
+	b.ground.FillColor, b.ground.StrokeWidth = theme.Color(ftheme.ColorNameInputBackground), 0
+	if b.focused {
+		b.ground.StrokeWidth, b.ground.StrokeColor = 2, theme.Color(ftheme.ColorNamePrimary)
 	}
 }
 
 // CreateRenderer implements fyne.Widget.
 func (b *box) CreateRenderer() fyne.WidgetRenderer {
-	r := &boxRenderer{b}
-	r.paint()
-	return r
+	b.paint()
+	return &boxRenderer{b}
 }
 
 type boxRenderer struct{ b *box }
@@ -113,16 +120,8 @@ func (r *boxRenderer) Layout(s fyne.Size) {
 	}
 }
 
-func (r *boxRenderer) paint() {
-	b := r.b
-	b.ground.FillColor, b.ground.StrokeWidth = theme.Color(ftheme.ColorNameInputBackground), 0
-	if b.focused {
-		b.ground.StrokeWidth, b.ground.StrokeColor = 2, theme.Color(ftheme.ColorNamePrimary)
-	}
-}
-
 func (r *boxRenderer) Refresh() {
-	r.paint()
+	r.b.paint()
 	r.b.text.Refresh()
 	for _, o := range r.Objects()[2:] {
 		o.Refresh()

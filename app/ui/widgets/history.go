@@ -67,6 +67,7 @@ type History struct {
 	OnDetails func(it Item)
 	OnAction  func(it Item)
 	OnQuote   func(it Item)
+	OnMore    func(it Item)
 	OnCopy    func(text string)
 	OnRune    func(r rune) // typed while the history has the focus
 	// OnShortcut gets shortcuts first and says whether it took one.
@@ -526,6 +527,7 @@ func (r *historyRenderer) Objects() []fyne.CanvasObject {
 func (r *historyRenderer) Layout(s fyne.Size) {
 	h := r.h
 	h.clip.Resize(s)
+	h.box.Resize(s)
 	h.thumb.Resize(fyne.NewSize(thumbTrack, s.Height))
 	h.thumb.Move(fyne.NewPos(s.Width-thumbTrack, 0))
 	h.jump.Resize(h.jump.MinSize())

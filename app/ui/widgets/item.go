@@ -39,6 +39,10 @@ type Item struct {
 	// one after them.
 	Seq  uint64
 	Text string
+	// Shown is how many bytes of Text are shown, 0 for all; More is what leads to
+	// the rest, or back.
+	Shown int
+	More  string
 	// Day is the date that the sticky pill shows while this is the topmost item.
 	Day string
 
@@ -54,6 +58,14 @@ type Item struct {
 	Failed      bool   // Note is an error's
 	Action      string // what can be done about it
 	Detail      string // the opened panel's lines; "" while it is closed
+}
+
+// shown is the part of the text that is shown.
+func (it *Item) shown() string {
+	if it.Shown > 0 && it.Shown < len(it.Text) {
+		return it.Text[:it.Shown]
+	}
+	return it.Text
 }
 
 // hit is a place in an item that does something when it is pressed.

@@ -245,6 +245,7 @@ func (r *listRenderer) Objects() []fyne.CanvasObject {
 
 func (r *listRenderer) Layout(s fyne.Size) {
 	r.l.clip.Resize(s)
+	r.l.box.Resize(s)
 	r.l.thumb.Resize(fyne.NewSize(thumbTrack, s.Height))
 	r.l.thumb.Move(fyne.NewPos(s.Width-thumbTrack, 0))
 	r.l.place()

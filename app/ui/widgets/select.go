@@ -103,7 +103,7 @@ func (v *itemView) MouseDown(e *desktop.MouseEvent) {
 		from, to := wordAt(v.item.Text, at)
 		v.h.choose(selection{v.item.Key, from, to})
 	default:
-		v.h.choose(selection{v.item.Key, 0, len(v.item.Text)})
+		v.h.choose(selection{v.item.Key, 0, len(v.item.shown())})
 	}
 }
 

@@ -12,8 +12,12 @@ import (
 )
 
 // maxWords is how many widths of words are remembered: a person's everyday words
-// and some; at about 100 bytes each this stays under 2 MB.
-const maxWords = 20000
+// and some; at about 100 bytes each this stays under 2 MB. Longer words than
+// keptWord are measured each time.
+const (
+	maxWords = 20000
+	keptWord = 40
+)
 
 var widths = map[string]float32{}
 
@@ -27,7 +31,9 @@ func wordWidth(w string) float32 {
 		clear(widths)
 	}
 	v := measure(w, theme.SizeText, false)
-	widths[strings.Clone(w)] = v
+	if len(w) <= keptWord {
+		widths[strings.Clone(w)] = v
+	}
 	return v
 }
 
@@ -93,11 +99,18 @@ func (l line) trimmed(text string, space float32) line {
 	return l
 }
 
+// longWord is how many bytes of a word are looked at together: more than a line
+// holds. Without it a word of 64 KB would be measured again for each of its lines.
+const longWord = 256
+
 // nextWord returns where the word at at stops and where the spaces after it do.
 func nextWord(text string, at, end int) (stop, gap int) {
 	stop = at
 	for stop < end && text[stop] != ' ' {
 		stop++
+		if stop-at >= longWord && stop < end && utf8.RuneStart(text[stop]) {
+			return stop, stop
+		}
 	}
 	gap = stop
 	for gap < end && text[gap] == ' ' {
