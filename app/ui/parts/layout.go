@@ -95,7 +95,7 @@ func Spring() fyne.CanvasObject {
 
 // CreateRenderer implements fyne.Widget.
 func (s *spacer) CreateRenderer() fyne.WidgetRenderer {
-	r := canvas.NewRectangle(nil)
+	r := canvas.NewRectangle(color.Transparent)
 	r.SetMinSize(fyne.NewSize(0, s.h))
 	return widget.NewSimpleRenderer(r)
 }
