@@ -36,8 +36,9 @@ type Config struct {
 // Pane shows one contact. Its methods belong to the UI thread.
 type Pane struct {
 	cfg     Config
-	contact chat.Contact
-	number  string // safety number, "" while unknown
+	loaded  chat.Contact
+	contact chat.Contact // loaded, with a name to show
+	number  string       // safety number, "" while unknown
 	known   bool
 	busy    bool
 	editing bool
@@ -108,10 +109,13 @@ func (p *Pane) missing(err error) {
 
 // show builds the pane; a name that is being edited is left alone.
 func (p *Pane) show(c chat.Contact, number string) {
-	if p.known && p.contact == c && p.number == number {
+	if p.known && p.loaded == c && p.number == number {
 		return
 	}
-	p.contact, p.number, p.known = c, number, true
+	p.loaded, p.contact, p.number, p.known = c, c, number, true
+	if c.Name == "" { // nobody has said it yet
+		p.contact.Name = parts.T("screens.contact.unnamed")
+	}
 	if p.editing && p.entry != nil {
 		return
 	}
@@ -169,14 +173,17 @@ func (p *Pane) edit(on bool) {
 // editor asks for a name of my own for this person.
 func (p *Pane) editor() fyne.CanvasObject {
 	p.entry = widget.NewEntry()
-	p.entry.SetText(p.contact.Name)
+	p.entry.SetText(p.loaded.Name)
 	p.entry.SetPlaceHolder(p.contact.GivenName)
 	p.entry.OnSubmitted = func(string) { p.rename() }
 	cancel := widget.NewButton(parts.T("screens.cancel"), func() { p.edit(false) })
 	save := parts.Primary(parts.T("screens.save"), p.rename)
+	hint := parts.T("screens.contact.name.only")
+	if p.contact.GivenName != "" {
+		hint = parts.T("screens.contact.name.text", parts.With("Name", p.contact.GivenName))
+	}
 	return parts.Column(parts.Gap,
-		parts.Label(parts.T("screens.contact.name")), p.entry,
-		parts.Muted(parts.T("screens.contact.name.text", parts.With("Name", p.contact.GivenName))),
+		parts.Label(parts.T("screens.contact.name")), p.entry, parts.Muted(hint),
 		parts.Answers(cancel, save))
 }
 

@@ -67,10 +67,23 @@ func TestStatus(t *testing.T) {
 	}
 }
 
+// TestUnnamed: who was invited and has not answered yet has not said a name.
+func TestUnnamed(t *testing.T) {
+	w := show(t, func(c *chat.Contact) { c.Name, c.GivenName, c.Pending = "", "", true })
+	w.sees("Neuer Kontakt")
+	w.press("Name ändern")
+	if w.pane.entry.Text != "" {
+		t.Errorf("offers %q as a name", w.pane.entry.Text)
+	}
+	w.pane.entry.SetText("Clara")
+	w.press("Speichern")
+	w.sees("Clara")
+}
+
 // TestVerify: one click marks nobody as verified; the question has to be answered.
 func TestVerify(t *testing.T) {
 	w := show(t, nil)
-	w.sees("Noch nicht geprüft")
+	w.sees("Noch nicht verifiziert")
 	w.sees("05961")
 	w.press("Nummern sind gleich")
 	w.press("Abbrechen")
@@ -82,7 +95,7 @@ func TestVerify(t *testing.T) {
 	if !slices.Equal(w.calls(), []string{"Verify Thomas Weiß"}) {
 		t.Errorf("calls %q", w.calls())
 	}
-	w.sees("Geprüft")
+	w.sees("Verifiziert")
 	if uitest.Says(w.env.Window, "Nummern sind gleich") {
 		t.Error("asks once more")
 	}
@@ -148,9 +161,9 @@ func TestFollowsTheCore(t *testing.T) {
 	w := show(t, nil)
 	w.client.Change(func(c *uitest.Client) { c.People[0].Verified = true })
 	w.pane.Changed([]event.Event{{Kind: event.ContactChanged, Contact: uitest.Person("Anna")}})
-	w.sees("Noch nicht geprüft")
+	w.sees("Noch nicht verifiziert")
 	w.event()
-	w.sees("Geprüft")
+	w.sees("Verifiziert")
 	w.client.Change(func(c *uitest.Client) { c.People = nil })
 	w.event()
 	w.sees("Diesen Kontakt gibt es nicht mehr.")
@@ -220,5 +233,5 @@ func TestLateAnswer(t *testing.T) {
 	w.event()
 	held[1]()
 	held[0]()
-	w.sees("Geprüft")
+	w.sees("Verifiziert")
 }

@@ -54,7 +54,7 @@ func TestEnds(t *testing.T) {
 		says string
 	}{
 		{core.Pairing{State: core.PairingDone, Digits: "1"}, "Bestätigt auch Thomas Weiß, können Sie einander schreiben."},
-		{core.Pairing{State: core.PairingDone, Digits: "1", Invitation: true}, "Thomas Weiß ist jetzt geprüft."},
+		{core.Pairing{State: core.PairingDone, Digits: "1", Invitation: true}, "Thomas Weiß ist jetzt verifiziert."},
 		{core.Pairing{State: core.PairingRejected}, "Eine Seite hat abgelehnt. Es wurde nichts gespeichert."},
 		{core.Pairing{State: core.PairingRejected, Invitation: true}, "Der Kontakt ist blockiert. Schicken Sie eine neue Einladung auf einem sicheren Weg."},
 		{core.Pairing{State: core.PairingFailed}, "Die andere Seite ist nicht mehr erreichbar, oder es hat zu lange gedauert. Versuchen Sie es noch einmal."},
@@ -104,7 +104,7 @@ func TestYes(t *testing.T) {
 	if !w.called("Confirm p1 true") {
 		t.Errorf("calls %q", w.client.Called())
 	}
-	w.sees("Verbunden und geprüft")
+	w.sees("Verbunden und verifiziert")
 }
 
 func TestNo(t *testing.T) {
@@ -158,12 +158,12 @@ func TestAnswerFails(t *testing.T) {
 	w := show(t, core.Pairing{State: core.PairingCompare, Digits: "123456"}, "de", large)
 	w.client.Fail["Confirm"] = errors.New("odd")
 	w.press("Ja, dieselben")
-	if uitest.Says(w.env.Window, "Verbunden und geprüft") || w.dialog.say.Text() == "" {
+	if uitest.Says(w.env.Window, "Verbunden und verifiziert") || w.dialog.say.Text() == "" {
 		t.Errorf("says %q", w.dialog.say.Text())
 	}
 	delete(w.client.Fail, "Confirm")
 	w.press("Ja, dieselben")
-	w.sees("Verbunden und geprüft")
+	w.sees("Verbunden und verifiziert")
 }
 
 // TestOnceOnly: two clicks are one answer.
@@ -177,7 +177,7 @@ func TestOnceOnly(t *testing.T) {
 		t.Errorf("%d answers are on their way", later.Waiting())
 	}
 	later.Run()
-	w.sees("Verbunden und geprüft")
+	w.sees("Verbunden und verifiziert")
 }
 
 func TestGrouped(t *testing.T) {
