@@ -427,6 +427,9 @@ func TestSchedules(t *testing.T) {
 // TestPlantedFaults breaks what surrounds the rules, one thing at a time: the
 // world must notice.
 func TestPlantedFaults(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes some hundred schedules")
+	}
 	for _, x := range []struct {
 		bug     bug
 		profile int    // in which it shows soonest,
