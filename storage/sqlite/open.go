@@ -76,7 +76,8 @@ func open(ctx context.Context, cfg Config, steps []migration) (*Store, error) {
 }
 
 // create makes an empty file that nobody else can read, unless there is one: SQLite
-// would let everybody read it.
+// would let everybody read it. It fails where the file cannot be written: SQLite
+// would open it for reading only, without a word.
 func create(path string) error {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the profile's own database
 	if err != nil {
@@ -103,9 +104,6 @@ func reason(err error) error {
 }
 
 func prepare(ctx context.Context, cfg Config, writer *conn, version int, steps []migration) (*Store, error) {
-	if err := writable(writer); err != nil {
-		return nil, err
-	}
 	if err := migrate(ctx, cfg, writer, version, steps); err != nil {
 		return nil, err
 	}
@@ -217,22 +215,6 @@ func check(c *conn, pragma string) error {
 		return fmt.Errorf("sqlite: check found %q: %w", found, chat.ErrCorrupt)
 	}
 	return nil
-}
-
-// writable fails with ErrReadOnly if SQLite could open the database for reading
-// only, which it does without a word.
-func writable(c *conn) error {
-	d, ok := c.dc.(interface {
-		IsReadOnly(schema string) (bool, error)
-	})
-	if !ok {
-		return errors.New("sqlite: driver does not tell whether it can write")
-	}
-	ro, err := d.IsReadOnly("main")
-	if err == nil && ro {
-		err = fmt.Errorf("sqlite: database: %w", ErrReadOnly)
-	}
-	return err
 }
 
 // explain finds out why the operating system does not let the database be opened,

@@ -370,10 +370,11 @@ func TestCloseWaits(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "kuvert.db")
 	s := openTest(t, path)
 	release := hold(t, s)
-	var acked atomic.Int64
+	var arrived, acked atomic.Int64
 	var wg sync.WaitGroup
 	for i := range 100 {
 		wg.Go(func() {
+			arrived.Add(1)
 			err := s.Update(context.Background(), func(tx *Tx) error { return tx.PutSetting(strconv.Itoa(i), "") })
 			switch {
 			case err == nil:
@@ -383,7 +384,14 @@ func TestCloseWaits(t *testing.T) {
 			}
 		})
 	}
-	wg.Go(release)
+	arrive(100, &arrived)
+	wg.Go(func() {
+		// Close has begun when nothing new is let in.
+		for s.View(context.Background(), func(*ReadTx) error { return nil }) == nil {
+			runtime.Gosched()
+		}
+		release()
+	})
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
