@@ -1,0 +1,60 @@
+package ui
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestKeysInUse: every key that the main window asks for is in its file, and none
+// is left over.
+func TestKeysInUse(t *testing.T) {
+	data, err := os.ReadFile("../../assets/translations/main.de.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var there map[string]any
+	if err := json.Unmarshal(data, &there); err != nil {
+		t.Fatal(err)
+	}
+	used := map[string]bool{}
+	key := regexp.MustCompile(`"((main|conversation|delivery|notify|tray|error)\.[a-z._]*[a-z])"`)
+	var files []string
+	for _, dir := range []string{".", "widgets", "notify", "../../cmd/kuvert"} {
+		found, err := filepath.Glob(filepath.Join(dir, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, found...)
+	}
+	for _, f := range files {
+		if strings.HasSuffix(f, "_test.go") {
+			continue
+		}
+		src, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range key.FindAllSubmatch(src, -1) {
+			used[string(m[1])] = true
+		}
+	}
+	for k := range there {
+		if !used[k] {
+			t.Errorf("nothing says %s", k)
+		}
+		delete(used, k)
+	}
+	var missing []string
+	for k := range used {
+		missing = append(missing, k)
+	}
+	slices.Sort(missing)
+	if len(missing) > 0 {
+		t.Errorf("said, but not written: %q", missing)
+	}
+}
