@@ -70,8 +70,8 @@ windows: go
 ## check: what to run before a commit
 check: format-check vet tidy-check lint
 
-format:
-	gofmt -w $$(git ls-files --cached --others --exclude-standard '*.go')
+format: go
+	$(LINT) fmt
 
 format-check: go
 	@bad=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
