@@ -107,7 +107,7 @@ func presented(ctx context.Context, dir string) bool {
 	if err != nil {
 		return false
 	}
-	defer s.Close()
+	defer func() { _ = s.Close() }()
 	shown, err := s.RequestWindow(ctx)
 	return err == nil && shown
 }

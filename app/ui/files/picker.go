@@ -150,7 +150,7 @@ func (p *Picker) read(dir string) ([]entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // it was only read
 	items, err := f.ReadDir(maxEntries)
 	if len(items) == 0 && err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
