@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
@@ -100,34 +101,34 @@ func TestAnswersComeInOrder(t *testing.T) {
 }
 
 // What arrives while a batch is being committed becomes the next batch, up to the
-// window.
+// window, whatever a sender that knows no window sends.
 func TestFramesThatWaitBecomeOneBatch(t *testing.T) {
-	box := &inbox{gate: make(chan struct{}, 1000)}
-	tb := newTable(t, box, true)
-	done := make(chan error, 1)
-	go func() {
-		_, err := tb.sender.Deliver(t.Context(), numbered(200, 0))
-		done <- err
-	}()
-	for range 200 {
-		box.gate <- struct{}{}
-	}
-	if err := <-done; err != nil {
-		t.Fatal(err)
-	}
-	if n := slices.Max(box.batches); n > Window {
-		t.Errorf("a batch of %d frames", n)
-	}
-}
-
-func TestWindowBoundsBytes(t *testing.T) {
-	box := &inbox{}
-	tb := newTable(t, box, true)
-	if _, err := tb.sender.Deliver(t.Context(), numbered(40, MaxFrame)); err != nil {
-		t.Fatal(err)
-	}
-	if n := slices.Max(box.bytes); n > WindowBytes {
-		t.Errorf("a batch of %d bytes", n)
+	for name, c := range map[string]struct{ count, size int }{"small": {400, 8}, "large": {40, MaxFrame}} {
+		t.Run(name, func(t *testing.T) {
+			box := &inbox{gate: make(chan struct{}, c.count)}
+			tb := newTable(t, box, true)
+			s := hosttest.Stream(t, tb.d, tb.l, ID)
+			var raw []byte
+			for _, f := range numbered(c.count, c.size) {
+				raw = wire.AppendFrame(raw, f)
+			}
+			go func() { _, _ = s.Write(raw) }()
+			for range c.count {
+				box.gate <- struct{}{}
+				time.Sleep(time.Millisecond) // lets frames gather: more of them only make the test sharper
+			}
+			if _, err := io.ReadFull(s, make([]byte, c.count)); err != nil {
+				t.Fatal(err)
+			}
+			box.mu.Lock()
+			defer box.mu.Unlock()
+			if n := slices.Max(box.batches); n > Window || (c.size == 8 && n < 2) {
+				t.Errorf("the largest batch has %d frames", n)
+			}
+			if n := slices.Max(box.bytes); n > WindowBytes {
+				t.Errorf("the largest batch has %d bytes", n)
+			}
+		})
 	}
 }
 

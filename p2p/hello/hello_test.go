@@ -172,6 +172,13 @@ func TestTokensArePadded(t *testing.T) {
 		if err != nil || len(tokens) != 4+16*c.want || binary.BigEndian.Uint32(tokens) != uint32(c.want) {
 			t.Errorf("%d contacts: %d bytes, %v", c.contacts, len(tokens), err)
 		}
+		distinct := map[string]bool{}
+		for i := 4; i < len(tokens); i += TokenSize {
+			distinct[string(tokens[i:i+TokenSize])] = true
+		}
+		if len(distinct) != c.want {
+			t.Errorf("%d contacts: %d tokens of %d are distinct", c.contacts, len(distinct), c.want)
+		}
 	}
 	places := map[int]bool{}
 	want := r.token(keys("bob")["bob"], roleDialer)

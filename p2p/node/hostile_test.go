@@ -179,6 +179,7 @@ func TestUnrecognisedConnectionsOfOneAddressAreFew(t *testing.T) {
 	alice, bob := newPerson(t, "alice"), newPerson(t, "bob")
 	l := *loose()
 	l.UnknownConnsPerAddr = 3
+	l.Grace = time.Hour
 	alice.cfg.Limits = &l
 	befriend(alice, bob)
 	alice.start()

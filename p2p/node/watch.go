@@ -41,7 +41,7 @@ func (n *Node) watchLoop(ctx context.Context) {
 		}
 		now := time.Now()
 		changed := n.lookAtInterfaces()
-		if slept(last, now) || changed {
+		if slept(now.Sub(last), now.Round(0).Sub(last.Round(0))) || changed {
 			n.networkChanged()
 		}
 		last = now
@@ -58,9 +58,7 @@ func (n *Node) watchLoop(ctx context.Context) {
 // slept tells whether the machine, or this process, was stopped between two
 // ticks. Depending on the system the monotonic clock goes on in sleep (then the
 // tick is late) or not (then the wall clock jumps).
-func slept(last, now time.Time) bool {
-	mono := now.Sub(last)
-	wall := now.Round(0).Sub(last.Round(0))
+func slept(mono, wall time.Duration) bool {
 	return mono > sleptAfter || (wall-mono).Abs() > sleptAfter
 }
 

@@ -36,7 +36,7 @@ type person struct {
 	nearby   map[HostKey]string
 	onFrames func(ref string, frames [][]byte) []byte
 	paired   func(ctx context.Context, host HostKey, s PairStream) error
-	noStatus bool
+	hold     chan struct{} // Recognised waits for it
 }
 
 func loose() *Limits {
@@ -147,6 +147,9 @@ func (p *person) HelloKeys(context.Context) (map[string][32]byte, error) {
 }
 
 func (p *person) Recognised(_ context.Context, ref string, host HostKey, addrs []string) {
+	if p.hold != nil {
+		<-p.hold
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.note("recognised %s", ref)
@@ -165,9 +168,6 @@ func (p *person) Lost(ref string) {
 func (p *person) Status(_ context.Context, ref string) ([]byte, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.noStatus {
-		return nil, nil
-	}
 	return []byte("status of " + p.name + " for " + ref), nil
 }
 
