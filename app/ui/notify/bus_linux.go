@@ -1,5 +1,3 @@
-//go:build linux
-
 package notify
 
 import (
@@ -45,42 +43,45 @@ type Config struct {
 // bus shows notifications through D-Bus.
 type bus struct {
 	cfg    Config
-	conn   *dbus.Conn
 	jobs   chan func()
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
-	markup bool
 
 	// Owned by the goroutine of run.
-	shown map[uint32]chat.PersonID
+	conn   *dbus.Conn
+	markup bool
+	shown  map[uint32]chat.PersonID
+
+	// The daemon's two methods; tests have a daemon of their own.
+	notify func(replaces uint32, title, body string) (id uint32, err error)
+	close  func(id uint32)
 }
 
-// New returns the notifier for this system; it never fails, but may do nothing.
+// New returns the notifier for this system; it never fails, but does nothing
+// without a session bus. It connects in the background.
 func New(cfg Config) Notifier {
-	conn, err := dbus.ConnectSessionBus()
-	if err != nil {
-		cfg.Log.Info("no session bus: no notifications", "error", err)
-		return silent{}
-	}
 	ctx, cancel := context.WithCancel(context.Background())
-	b := &bus{cfg: cfg, conn: conn, jobs: make(chan func(), backlog), cancel: cancel, shown: map[uint32]chat.PersonID{}}
+	b := &bus{cfg: cfg, jobs: make(chan func(), backlog), cancel: cancel, shown: map[uint32]chat.PersonID{}}
+	b.notify, b.close = b.callNotify, b.callClose
 	b.wg.Go(func() { b.run(ctx) })
 	return b
 }
 
-type silent struct{}
-
-func (silent) Show(Note) {}
-func (silent) Clear()    {}
-func (silent) Close()    {}
-
 func (b *bus) object() dbus.BusObject { return b.conn.Object(busName, busPath) }
 
-// run does the jobs and listens to what is pressed until the notifier is closed.
+// run connects, does the jobs and listens to what is pressed until the notifier is
+// closed.
 func (b *bus) run(ctx context.Context) {
+	conn, err := dbus.ConnectSessionBus(dbus.WithContext(ctx))
+	if err != nil {
+		b.cfg.Log.Info("no session bus: no notifications", "error", err)
+		return
+	}
+	b.conn = conn
+	defer func() { _ = conn.Close() }()
 	signals := make(chan *dbus.Signal, backlog)
-	b.conn.Signal(signals)
-	if err := b.conn.AddMatchSignal(dbus.WithMatchObjectPath(busPath), dbus.WithMatchInterface(busName)); err != nil {
+	conn.Signal(signals)
+	if err := conn.AddMatchSignalContext(ctx, dbus.WithMatchObjectPath(busPath), dbus.WithMatchInterface(busName)); err != nil {
 		b.cfg.Log.Info("notifications cannot be pressed", "error", err)
 	}
 	b.learn(ctx)
@@ -151,27 +152,36 @@ func (b *bus) show(n Note) {
 	if b.markup {
 		body = html.EscapeString(body)
 	}
-	hints := map[string]dbus.Variant{
-		"category":      dbus.MakeVariant("im.received"),
-		"desktop-entry": dbus.MakeVariant("kuvert"),
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), callWait)
-	defer cancel()
-	var id uint32
-	call := b.object().CallWithContext(ctx, busName+".Notify", 0, "Kuvert", replaces, b.cfg.Icon, n.Title, body,
-		[]string{"default", b.cfg.OpenLabel}, hints, int32(-1))
-	if err := call.Store(&id); err != nil {
+	id, err := b.notify(replaces, n.Title, body)
+	if err != nil {
 		b.cfg.Log.Info("notification was not shown", "error", err)
 		return
 	}
+	delete(b.shown, replaces)
 	b.shown[id] = n.Person
+}
+
+func (b *bus) callNotify(replaces uint32, title, body string) (id uint32, err error) {
+	hints := map[string]dbus.Variant{
+		"category":      dbus.MakeVariant("im.received"),
+		"desktop-entry": dbus.MakeVariant(b.cfg.Icon),
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), callWait)
+	defer cancel()
+	call := b.object().CallWithContext(ctx, busName+".Notify", 0, "Kuvert", replaces, b.cfg.Icon, title, body,
+		[]string{"default", b.cfg.OpenLabel}, hints, int32(-1))
+	return id, call.Store(&id)
+}
+
+func (b *bus) callClose(id uint32) {
+	b.object().Call(busName+".CloseNotification", dbus.FlagNoReplyExpected, id)
 }
 
 // Clear implements Notifier.
 func (b *bus) Clear() {
 	b.do(func() {
 		for id := range b.shown {
-			b.object().Call(busName+".CloseNotification", dbus.FlagNoReplyExpected, id)
+			b.close(id)
 		}
 		clear(b.shown)
 	})
@@ -181,7 +191,6 @@ func (b *bus) Clear() {
 func (b *bus) Close() {
 	b.cancel()
 	b.wg.Wait()
-	_ = b.conn.Close()
 }
 
 // trayPresent asks whether something shows tray icons.
