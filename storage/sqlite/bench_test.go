@@ -45,8 +45,10 @@ func benchStep(tx *Tx, n int) error {
 	if err != nil {
 		return err
 	}
-	m := chat.Message{ID: numbered16(2, n), Conversation: numbered16(3, n%8+1), Sender: person,
-		Kind: chat.KindText, Text: benchText, SentAt: t0, ReceivedAt: t0, State: chat.Received, Seq: uint64(n)}
+	m := chat.Message{
+		ID: numbered16(2, n), Conversation: numbered16(3, n%8+1), Sender: person,
+		Kind: chat.KindText, Text: benchText, SentAt: t0, ReceivedAt: t0, State: chat.Received, Seq: uint64(n),
+	}
 	if _, err := tx.InsertMessage(m); err != nil {
 		return err
 	}
@@ -54,8 +56,10 @@ func benchStep(tx *Tx, n int) error {
 	if err := tx.PutPeer(person, state); err != nil {
 		return err
 	}
-	_, err = tx.AddOutbox(chat.OutboxItem{Contact: person, Message: m.ID, Type: 2, CreatedAt: t0,
-		Payload: make([]byte, benchPayloadSize), Inner: make([]byte, benchInnerSize), Ctr: uint64(n)})
+	_, err = tx.AddOutbox(chat.OutboxItem{
+		Contact: person, Message: m.ID, Type: 2, CreatedAt: t0,
+		Payload: make([]byte, benchPayloadSize), Inner: make([]byte, benchInnerSize), Ctr: uint64(n),
+	})
 	if err != nil {
 		return err
 	}
@@ -277,9 +281,11 @@ func fillHistory(b *testing.B, s *Store) {
 						return err
 					}
 				}
-				m := chat.Message{ID: numbered16(2, i), Conversation: numbered16(3, in), Sender: numbered32(1, in),
+				m := chat.Message{
+					ID: numbered16(2, i), Conversation: numbered16(3, in), Sender: numbered32(1, in),
 					Kind: chat.KindText, Text: benchText, SentAt: t0, ReceivedAt: t0.Add(time.Duration(i) * time.Second),
-					State: chat.Received, Seq: uint64(i)}
+					State: chat.Received, Seq: uint64(i),
+				}
 				if _, err := tx.InsertMessage(m); err != nil {
 					return err
 				}

@@ -11,14 +11,13 @@ import (
 )
 
 // Some tests need a process that can be killed or limited: the test binary itself,
-// started with childEnv set to the name of one of these jobs.
+// started with childEnv set to the name of one of these jobs. Files for one system
+// add theirs.
 const childEnv = "KUVERT_SQLITE_CHILD"
 
 var children = map[string]func(path string) error{
 	"crash":   crashChild,
 	"migrate": migrateChild,
-	"limit":   limitChild,
-	"full":    fullChild,
 	"open":    openChild,
 }
 

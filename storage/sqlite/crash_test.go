@@ -27,8 +27,10 @@ const (
 type crashUpdate struct{ n uint64 }
 
 func (u crashUpdate) message() chat.Message {
-	m := chat.Message{Conversation: room, Sender: bert, Kind: chat.KindText, State: chat.Received,
-		Text: fmt.Sprint("Nr. ", u.n), SentAt: t0, ReceivedAt: t0.Add(time.Duration(u.n) * time.Millisecond), Seq: u.n}
+	m := chat.Message{
+		Conversation: room, Sender: bert, Kind: chat.KindText, State: chat.Received,
+		Text: fmt.Sprint("Nr. ", u.n), SentAt: t0, ReceivedAt: t0.Add(time.Duration(u.n) * time.Millisecond), Seq: u.n,
+	}
 	binary.BigEndian.PutUint64(m.ID[:], u.n*0x9e3779b97f4a7c15)
 	return m
 }

@@ -14,6 +14,8 @@ import (
 	"github.com/kuvert-im/kuvert/app/chat"
 )
 
+func init() { children["full"] = fullChild }
+
 // fullChild mounts a small file system of its own, fills it, and prints what the
 // store makes of it. Nobody else sees the mount.
 func fullChild(path string) error {

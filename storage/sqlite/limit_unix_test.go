@@ -15,6 +15,8 @@ import (
 	"time"
 )
 
+func init() { children["limit"] = limitChild }
+
 // limitChild lets the system refuse every write beyond a size, as a failing disk
 // does, and prints what the store makes of it.
 func limitChild(path string) error {

@@ -80,8 +80,10 @@ func TestContacts(t *testing.T) {
 	s := newTest(t)
 	read := func(tx *ReadTx) (chat.Contact, error) { return tx.Contact(anna) }
 	wantMissing(t, s, read)
-	c := chat.Contact{ID: anna, Name: "anna", GivenName: "Anna", Alias: "anna", Verified: true,
-		Pending: true, AddedAt: t0, LastSeen: t0.Add(time.Hour)}
+	c := chat.Contact{
+		ID: anna, Name: "anna", GivenName: "Anna", Alias: "anna", Verified: true,
+		Pending: true, AddedAt: t0, LastSeen: t0.Add(time.Hour),
+	}
 	do(t, s, func(tx *Tx) error { return tx.PutContact(c) })
 	want(t, s, c, read)
 
@@ -112,8 +114,10 @@ func TestPeers(t *testing.T) {
 func TestHostsKeepsTheNewest(t *testing.T) {
 	s := newTest(t)
 	host := func(n int) chat.Host {
-		return chat.Host{Contact: anna, HostKey: [32]byte{byte(n)}, SeenAt: t0.Add(time.Duration(n) * time.Minute),
-			Addrs: []string{fmt.Sprintf("/ip4/192.168.1.%d/udp/4001/quic-v1", n)}}
+		return chat.Host{
+			Contact: anna, HostKey: [32]byte{byte(n)}, SeenAt: t0.Add(time.Duration(n) * time.Minute),
+			Addrs: []string{fmt.Sprintf("/ip4/192.168.1.%d/udp/4001/quic-v1", n)},
+		}
 	}
 	foreign := chat.Host{Contact: bert, HostKey: [32]byte{1}, SeenAt: time.UnixMilli(1).UTC()}
 	do(t, s, func(tx *Tx) error { return tx.PutHost(foreign) })
@@ -180,8 +184,10 @@ func TestDeleteContactLeavesTheConversation(t *testing.T) {
 
 // text is a message of the table tests: its id is its seq.
 func text(seq uint64, from chat.PersonID) chat.Message {
-	m := chat.Message{ID: chat.MessageID{byte(seq >> 8), byte(seq)}, Conversation: room, Sender: from, Kind: chat.KindText,
-		Text: fmt.Sprint("Nr. ", seq), SentAt: t0.Add(time.Duration(seq) * time.Second), State: chat.Queued, Seq: seq}
+	m := chat.Message{
+		ID: chat.MessageID{byte(seq >> 8), byte(seq)}, Conversation: room, Sender: from, Kind: chat.KindText,
+		Text: fmt.Sprint("Nr. ", seq), SentAt: t0.Add(time.Duration(seq) * time.Second), State: chat.Queued, Seq: seq,
+	}
 	if from != anna {
 		m.ReceivedAt, m.State = m.SentAt.Add(time.Millisecond), chat.Received
 	}
@@ -521,9 +527,11 @@ func TestConversations(t *testing.T) {
 
 func TestOutbox(t *testing.T) {
 	s := newRoom(t)
-	sealed := chat.OutboxItem{Contact: bert, Message: chat.MessageID{1}, Type: 255, Payload: []byte("p"),
+	sealed := chat.OutboxItem{
+		Contact: bert, Message: chat.MessageID{1}, Type: 255, Payload: []byte("p"),
 		Session: [16]byte{15: 1}, Ctr: math.MaxUint64, Number: 1 << 63, Inner: []byte("inner"), SealedAt: t0,
-		CreatedAt: t0, SentAt: t0, Attempts: 3, NextAt: t0}
+		CreatedAt: t0, SentAt: t0, Attempts: 3, NextAt: t0,
+	}
 	plain := chat.OutboxItem{Contact: bert, Message: chat.MessageID{2}, Payload: []byte("q"), CreatedAt: t0}
 	other := chat.OutboxItem{Contact: anna, Message: chat.MessageID{3}}
 	add := func(item *chat.OutboxItem) step {
@@ -650,8 +658,10 @@ func TestSeen(t *testing.T) {
 
 func TestInvitations(t *testing.T) {
 	s := newTest(t)
-	a := chat.Invitation{ID: [16]byte{1}, Code: "KUVERT:A", Keys: []byte("k"), Bundle: []byte("b"),
-		Hints: [2]string{"one", "two"}, CreatedAt: t0, ExpiresAt: t0.Add(time.Hour)}
+	a := chat.Invitation{
+		ID: [16]byte{1}, Code: "KUVERT:A", Keys: []byte("k"), Bundle: []byte("b"),
+		Hints: [2]string{"one", "two"}, CreatedAt: t0, ExpiresAt: t0.Add(time.Hour),
+	}
 	b := chat.Invitation{ID: [16]byte{2}, CreatedAt: t0.Add(time.Second)}
 	do(t, s, func(tx *Tx) error { return tx.PutInvitation(b) }, func(tx *Tx) error { return tx.PutInvitation(a) })
 	want(t, s, []chat.Invitation{b, a}, (*ReadTx).Invitations)

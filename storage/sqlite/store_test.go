@@ -46,8 +46,10 @@ func TestUpdateIsThereAfterReopening(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "kuvert.db")
 	s := openTest(t, path)
 	c := chat.Contact{ID: chat.PersonID{1}, Name: "Anna", GivenName: "Anna Käse", AddedAt: t0}
-	m := chat.Message{ID: chat.MessageID{2}, Conversation: chat.ConversationID{3}, Sender: c.ID,
-		Kind: chat.KindText, Text: "Grüße", SentAt: t0, ReceivedAt: t0, State: chat.Received, Seq: 1}
+	m := chat.Message{
+		ID: chat.MessageID{2}, Conversation: chat.ConversationID{3}, Sender: c.ID,
+		Kind: chat.KindText, Text: "Grüße", SentAt: t0, ReceivedAt: t0, State: chat.Received, Seq: 1,
+	}
 	put(t, s, func(tx *Tx) error {
 		if err := tx.PutContact(c); err != nil {
 			return err

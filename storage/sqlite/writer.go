@@ -63,7 +63,6 @@ func (u *update) run(tx *Tx) error {
 	if tx == nil {
 		return <-u.done
 	}
-	err := errUnfinished
 	returned := false
 	defer func() {
 		if !returned {
@@ -71,7 +70,7 @@ func (u *update) run(tx *Tx) error {
 			u.ran <- errUnfinished
 		}
 	}()
-	err = u.fn(tx)
+	err := u.fn(tx)
 	tx.c = nil
 	returned = true
 	u.ran <- err
