@@ -153,6 +153,11 @@ func (l *Link) Deliver(ctx context.Context, ref string, frames [][]byte) ([]byte
 
 // carry takes one frame across.
 func (l *Link) carry(ctx context.Context, c *conn, f []byte) (byte, error) {
+	select {
+	case <-c.told:
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
 	l.net.mu.Lock()
 	i := c.side(l)
 	other, ref := c.ends[1-i], c.refs[1-i]

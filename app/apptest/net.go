@@ -50,6 +50,9 @@ type Net struct {
 type conn struct {
 	ends [2]*Link
 	refs [2]string // refs[i]: what ends[i] calls the other
+	// told is closed when both know of the connection; nothing is handed over
+	// before.
+	told chan struct{}
 }
 
 func (c *conn) side(l *Link) int {
@@ -134,7 +137,7 @@ func (n *Net) connectOne() bool {
 			if !ok || !n.follows(a, refA) && !n.follows(b, refB) {
 				continue
 			}
-			n.establish(&conn{ends: [2]*Link{a, b}, refs: [2]string{refA, refB}})
+			n.establish(&conn{ends: [2]*Link{a, b}, refs: [2]string{refA, refB}, told: make(chan struct{})})
 			return true
 		}
 	}
@@ -171,6 +174,7 @@ func (n *Net) establish(c *conn) {
 		other := c.ends[1-i]
 		l.owner().Recognised(ctx, c.refs[i], other.key, []string{"/ip4/10.0.0.1/udp/4001/quic-v1"})
 	}
+	close(c.told)
 	n.exchangeStatus(ctx, c)
 }
 

@@ -89,11 +89,10 @@ func (c *Core) Verify(ctx context.Context, id chat.PersonID) error {
 			s.setPeer(id, p)
 			s.wake(id)
 		}
-		if ct.Verified {
-			return nil
+		if err := s.dropDigits(id); err != nil || ct.Verified {
+			return err
 		}
 		ct.Verified = true
-		s.publish(event.Event{Kind: event.PairingChanged})
 		return s.notice(id, chat.NoticeVerified)
 	})
 }
@@ -102,7 +101,6 @@ func (c *Core) Verify(ctx context.Context, id chat.PersonID) error {
 func (c *Core) SetBlocked(ctx context.Context, id chat.PersonID, blocked bool) error {
 	return c.changeContact(ctx, id, func(s *step, ct *chat.Contact) error {
 		ct.Blocked = blocked
-		s.publish(event.Event{Kind: event.PairingChanged})
 		s.then(func() {
 			c.keys.forget()
 			if blocked {
@@ -112,7 +110,7 @@ func (c *Core) SetBlocked(ctx context.Context, id chat.PersonID, blocked bool) e
 				c.followPerson(id)
 			}
 		})
-		return nil
+		return s.dropDigits(id)
 	})
 }
 

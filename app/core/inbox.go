@@ -53,7 +53,12 @@ type inbox struct {
 	wantAck map[chat.PersonID]bool // something new asks for an acknowledgement
 	repeat  map[chat.PersonID]bool // something known came again: repeat the last one
 	heal    map[chat.PersonID]bool // evidence that a session is broken
+	replies []func() error         // what is queued in answer, once everything was taken in
 }
+
+// reply puts an answer off until all frames of the call were taken in: they may
+// still replace the session.
+func (in *inbox) reply(queue func() error) { in.replies = append(in.replies, queue) }
 
 func mark(m *map[chat.PersonID]bool, id chat.PersonID) {
 	if *m == nil {
@@ -284,6 +289,8 @@ func (in *inbox) applier(person chat.PersonID, p envelope.Payload) (func() error
 		return in.bundlePayload(person, p)
 	case envelope.TypeReach:
 		return in.reachPayload(person, p)
+	case envelope.TypeDigits:
+		return in.digitsPayload(person, p)
 	}
 	// A type of a later version: acknowledged, so that its sender can go on, and
 	// left alone.
@@ -393,8 +400,8 @@ func (in *inbox) reachPayload(person chat.PersonID, p envelope.Payload) (func() 
 	return func() error { return in.keepReach(person, &body) }, nil
 }
 
-// finish seals the acknowledgements, after everything of the call was taken in,
-// and starts what broken sessions need.
+// finish queues the answers and seals the acknowledgements, after everything of
+// the call was taken in, and starts what broken sessions need.
 func (in *inbox) finish() error {
 	for person := range in.heal {
 		p, err := in.peer(person)
@@ -405,6 +412,11 @@ func (in *inbox) finish() error {
 			return err
 		}
 		in.wake(person)
+	}
+	for _, queue := range in.replies {
+		if err := queue(); err != nil {
+			return err
+		}
 	}
 	for person := range in.wantAck {
 		delete(in.repeat, person)

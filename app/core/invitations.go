@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/kuvert-im/kuvert/app/chat"
@@ -143,7 +142,7 @@ func (c *Core) Revoke(ctx context.Context, id string) error {
 // nil for a link.
 func parseCode(text string) (code invite.Code, bundle []byte, err error) {
 	code, err = invite.Parse(text)
-	if errors.Is(err, invite.ErrMalformed) && !strings.HasPrefix(strings.ToUpper(strings.TrimSpace(text)), invite.Scheme) {
+	if errors.Is(err, invite.ErrMalformed) {
 		code, bundle, err = invite.ParseFile([]byte(text))
 	}
 	switch {

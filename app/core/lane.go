@@ -276,6 +276,9 @@ func (l *lane) round(ctx context.Context) (more bool, err error) {
 	cursor, withAck, ref := l.cursor, l.ack, l.ref
 	l.ack = false
 	l.mu.Unlock()
+	if to := l.person.String(); ref != to && !l.core.net.Connected(ref) && l.core.net.Connected(to) {
+		ref = to // the connection has had its new name for longer than this lane knows
+	}
 	items, err := read(ctx, l.core, func(tx ReadTx) ([]chat.OutboxItem, error) {
 		return tx.Outbox(l.person, cursor, laneBatch)
 	})

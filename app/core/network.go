@@ -240,7 +240,7 @@ func (c *Core) Recognised(ctx context.Context, ref string, host HostKey, addrs [
 // Lost implements TransportHandler.
 func (c *Core) Lost(ref string) {
 	person, err := read(context.Background(), c, func(tx ReadTx) (chat.PersonID, error) { return c.personOf(tx, ref) })
-	if err != nil || c.net.Connected(person.String()) {
+	if err != nil || c.net.Connected(ref) || c.net.Connected(person.String()) {
 		return
 	}
 	c.lanes.leave(person)

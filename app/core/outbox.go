@@ -108,16 +108,8 @@ func sealedOf(it chat.OutboxItem) session.Sealed {
 // queueStart queues the payload that says who I am and where I am reached; a
 // handshake owns one, and a changed name sends one.
 func (s *step) queueStart(person chat.PersonID) error {
-	items, err := s.Outbox(person, 0, maxStartScan)
-	if err != nil {
+	if err := s.giveUpOlder(person, envelope.TypeStart); err != nil {
 		return err
-	}
-	for _, it := range items {
-		if it.Type == envelope.TypeStart {
-			if err := s.giveUp(it); err != nil {
-				return err
-			}
-		}
 	}
 	body, err := s.startBody()
 	if err != nil {
@@ -129,9 +121,26 @@ func (s *step) queueStart(person chat.PersonID) error {
 	})
 }
 
-// maxStartScan is how far into an outbox an older start payload is looked for;
-// one that lies deeper is sent twice, which is harmless.
-const maxStartScan = 1000
+// maxOlderScan is how far into an outbox an older payload is looked for that a
+// new one replaces; one that lies deeper is sent as well, which is harmless.
+const maxOlderScan = 1000
+
+// giveUpOlder takes payloads of a type out of the outbox that a new one replaces.
+func (s *step) giveUpOlder(person chat.PersonID, typ uint8) error {
+	items, err := s.Outbox(person, 0, maxOlderScan)
+	if err != nil {
+		return err
+	}
+	for _, it := range items {
+		if it.Type != typ {
+			continue
+		}
+		if err := s.giveUp(it); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 func (s *step) startBody() ([]byte, error) {
 	set, err := settingsFrom(s)
@@ -166,10 +175,13 @@ func (s *step) ready(person chat.PersonID, p *session.Peer) (session.Effects, er
 			return eff, err
 		}
 	}
-	if eff.Started {
-		return eff, s.queueStart(person)
+	if !eff.Started {
+		return eff, nil
 	}
-	return eff, nil
+	if err := s.queueStart(person); err != nil {
+		return eff, err
+	}
+	return eff, s.beginDigits(person)
 }
 
 // unseal drops the seals of everything unacknowledged: the session they were

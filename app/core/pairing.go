@@ -21,11 +21,10 @@ import (
 
 // Limits of pairing.
 const (
-	pairTime      = 5 * time.Minute  // for two people to compare six digits
-	pairStepTime  = 30 * time.Second // for the other side's app to answer
-	maxPairs      = 8                // under way at once
-	maxNearby     = 500              // visible machines that are remembered
-	compareWithin = 7 * 24 * time.Hour
+	pairTime     = 5 * time.Minute  // for two people to compare six digits
+	pairStepTime = 30 * time.Second // for the other side's app to answer
+	maxPairs     = 8                // under way at once
+	maxNearby    = 500              // visible machines that are remembered
 )
 
 // comparePrefix marks the pairings that follow from an answered invitation: the
@@ -35,16 +34,14 @@ const comparePrefix = "contact:"
 // pairs are the visible machines and the pairings under way. None of it is
 // stored: whoever quits in between begins again.
 type pairs struct {
-	mu        sync.Mutex
-	nearby    map[HostKey]string
-	byID      map[string]*pairUp
-	dismissed map[chat.PersonID]bool
+	mu     sync.Mutex
+	nearby map[HostKey]string
+	byID   map[string]*pairUp
 }
 
 func (ps *pairs) init() {
 	ps.nearby = map[HostKey]string{}
 	ps.byID = map[string]*pairUp{}
-	ps.dismissed = map[chat.PersonID]bool{}
 }
 
 func (ps *pairs) closeAll() {
@@ -424,7 +421,7 @@ func (c *Core) befriend(ctx context.Context, host HostKey, m met) error {
 		if err == nil { // known already: the digits verify them
 			ct.Verified = true
 			s.contactChanged(m.person)
-			return errors.Join(s.PutContact(ct), s.notice(m.person, chat.NoticeVerified))
+			return errors.Join(s.PutContact(ct), s.dropDigits(m.person), s.notice(m.person, chat.NoticeVerified))
 		}
 		if !errors.Is(err, chat.ErrNotFound) {
 			return err
@@ -462,7 +459,8 @@ func (c *Core) Pairings(ctx context.Context) ([]Pairing, error) {
 	return append(out, more...), err
 }
 
-// comparisons lists the new contacts whose digits were not compared yet.
+// comparisons lists the new contacts whose digits were not compared yet and can
+// be: both numbers that go into them are known.
 func (c *Core) comparisons(ctx context.Context) ([]Pairing, error) {
 	return read(ctx, c, func(tx ReadTx) ([]Pairing, error) {
 		self, err := c.selfFrom(tx)
@@ -476,14 +474,18 @@ func (c *Core) comparisons(ctx context.Context) ([]Pairing, error) {
 		}
 		var out []Pairing
 		for _, ct := range contacts {
-			if ct.Verified || ct.Blocked || ct.Pending || env.Now.Sub(ct.AddedAt) > compareWithin || c.pairs.isDismissed(ct.ID) {
+			d, known, err := digitsOf(tx, ct.ID)
+			if err != nil {
+				return nil, err
+			}
+			if !known || ct.Blocked || ct.Pending || d.expired(env.Now) {
 				continue
 			}
 			p, err := peerFrom(tx, ct.ID)
 			if err != nil {
 				return nil, err
 			}
-			if digits, ok := p.SAS(env, nil); ok {
+			if digits := d.digits(env, p); digits != "" {
 				out = append(out, Pairing{
 					ID: comparePrefix + ct.ID.String(), Contact: ct.ID, Name: ct.Name,
 					Digits: digits, Invitation: true, State: PairingCompare,
@@ -492,12 +494,6 @@ func (c *Core) comparisons(ctx context.Context) ([]Pairing, error) {
 		}
 		return out, nil
 	})
-}
-
-func (ps *pairs) isDismissed(id chat.PersonID) bool {
-	ps.mu.Lock()
-	defer ps.mu.Unlock()
-	return ps.dismissed[id]
 }
 
 // Confirm implements Client.

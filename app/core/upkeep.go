@@ -32,6 +32,9 @@ func (c *Core) upkeep(ctx context.Context) error {
 			return err
 		}
 		for _, ct := range contacts {
+			if err := s.expireDigits(ct.ID); err != nil {
+				return err
+			}
 			if ct.Blocked {
 				continue
 			}

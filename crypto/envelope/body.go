@@ -49,6 +49,20 @@ type BundleBody struct {
 	Bundle []byte // at most MaxBundle bytes
 }
 
+// The moves of the exchange behind the six digits, in their order.
+const (
+	MoveCommit uint8 = 1 // of the session's initiator: DigitsCommit of its number
+	MoveNonce  uint8 = 2 // the responder's number, after the commitment
+	MoveReveal uint8 = 3 // the initiator's number, after the responder's
+)
+
+// DigitsBody is one move of the exchange of two random numbers that go into the
+// six digits of a session (docs/protocol, invitations).
+type DigitsBody struct {
+	Move  uint8
+	Value [32]byte // not zero
+}
+
 type wireMessage struct {
 	Text    string    `cbor:"1,keyasint"`
 	ReplyTo []byte    `cbor:"2,keyasint,omitempty"`
@@ -74,6 +88,11 @@ type wireReach struct {
 
 type wireBundle struct {
 	Bundle []byte `cbor:"1,keyasint"`
+}
+
+type wireDigits struct {
+	Move  uint8    `cbor:"1,keyasint"`
+	Value [32]byte `cbor:"2,keyasint"`
 }
 
 // Encode returns the canonical encoding of b.
@@ -206,6 +225,37 @@ func DecodeBundle(raw []byte) (b BundleBody, err error) {
 		return b, fmt.Errorf("%w: bundle of %d bytes", ErrTooLarge, len(w.Bundle))
 	}
 	return BundleBody(w), nil
+}
+
+// Encode returns the canonical encoding of b.
+func (b DigitsBody) Encode() ([]byte, error) {
+	if err := b.check(); err != nil {
+		return nil, err
+	}
+	return encodeBody(wireDigits(b))
+}
+
+// DecodeDigits reads a DigitsBody.
+func DecodeDigits(raw []byte) (b DigitsBody, err error) {
+	var w wireDigits
+	if err := decodeBody(raw, &w); err != nil {
+		return b, err
+	}
+	b = DigitsBody(w)
+	return b, b.check()
+}
+
+func (b DigitsBody) check() error {
+	if b.Move < MoveCommit || b.Move > MoveReveal || b.Value == ([32]byte{}) {
+		return fmt.Errorf("%w: move of the six digits", ErrMalformed)
+	}
+	return nil
+}
+
+// DigitsCommit is what commits the initiator of a session to its number before
+// it sees the responder's.
+func DigitsCommit(session [16]byte, nonce [32]byte) [32]byte {
+	return canon.Hash("digits", session[:], nonce[:])
 }
 
 func encodeBody(w any) ([]byte, error) {

@@ -22,6 +22,7 @@ var decoders = map[string]func([]byte) (body, error){
 	"read":    func(b []byte) (body, error) { return DecodeRead(b) },
 	"reach":   func(b []byte) (body, error) { return DecodeReach(b) },
 	"bundle":  func(b []byte) (body, error) { return DecodeBundle(b) },
+	"digits":  func(b []byte) (body, error) { return DecodeDigits(b) },
 }
 
 func kindOf(b body) string {
@@ -34,6 +35,8 @@ func kindOf(b body) string {
 		return "read"
 	case ReachBody:
 		return "reach"
+	case DigitsBody:
+		return "digits"
 	default:
 		return "bundle"
 	}
@@ -51,6 +54,9 @@ func sampleBodies() []body {
 		reach,
 		ReachBody{HostKey: [32]byte{1}, Addrs: [][]byte{{1}}},
 		BundleBody{Bundle: []byte("signed")},
+		DigitsBody{Move: MoveCommit, Value: DigitsCommit([16]byte{7}, [32]byte{8})},
+		DigitsBody{Move: MoveNonce, Value: [32]byte{9}},
+		DigitsBody{Move: MoveReveal, Value: [32]byte{8}},
 	}
 }
 
@@ -98,6 +104,9 @@ func TestBodyLimits(t *testing.T) {
 		"long address inside":   {StartBody{Reach: &ReachBody{Addrs: addrs(1, MaxAddr+1)}}, ErrMalformed},
 		"bundle at the limit":   {BundleBody{Bundle: make([]byte, MaxBundle)}, nil},
 		"bundle over the limit": {BundleBody{Bundle: make([]byte, MaxBundle+1)}, ErrTooLarge},
+		"no move":               {DigitsBody{Value: [32]byte{1}}, ErrMalformed},
+		"a fourth move":         {DigitsBody{Move: MoveReveal + 1, Value: [32]byte{1}}, ErrMalformed},
+		"a move without value":  {DigitsBody{Move: MoveNonce}, ErrMalformed},
 	} {
 		if _, err := tc.body.Encode(); !errors.Is(err, tc.want) {
 			t.Errorf("%s: encoded: %v, want %v", name, err, tc.want)
@@ -126,12 +135,22 @@ func carelessly(b body) any {
 		return w
 	case ReadBody:
 		return wireRead(b)
+	case DigitsBody:
+		return wireDigits(b)
 	case ReachBody:
 		return b.wire()
 	case BundleBody:
 		return wireBundle(b)
 	default:
 		return nil
+	}
+}
+
+// A commitment is good for one session and one number.
+func TestDigitsCommit(t *testing.T) {
+	c := DigitsCommit([16]byte{1}, [32]byte{1})
+	if c == DigitsCommit([16]byte{2}, [32]byte{1}) || c == DigitsCommit([16]byte{1}, [32]byte{2}) {
+		t.Error("a commitment fits something else as well")
 	}
 }
 

@@ -19,6 +19,7 @@ const (
 	TypeBundle  uint8 = 4 // BundleBody, a new bundle of the sender
 	TypeRead    uint8 = 5 // ReadBody
 	TypeReach   uint8 = 6 // ReachBody
+	TypeDigits  uint8 = 7 // DigitsBody
 )
 
 const (
