@@ -18,6 +18,7 @@ type Link struct {
 	handler core.TransportHandler
 	follows map[string]map[core.HostKey][]string
 	shown   string
+	failing int // deliveries still to fail while the connection stands
 }
 
 var _ core.Transport = (*Link)(nil)
@@ -135,6 +136,9 @@ func (l *Link) SendStatus(_ context.Context, ref string) error {
 
 // Deliver implements core.Transport.
 func (l *Link) Deliver(ctx context.Context, ref string, frames [][]byte) ([]byte, error) {
+	if l.fails() {
+		return nil, errBroken
+	}
 	var answers []byte
 	for _, f := range frames {
 		c := l.net.find(l, ref)
@@ -149,6 +153,24 @@ func (l *Link) Deliver(ctx context.Context, ref string, frames [][]byte) ([]byte
 		answers = append(answers, a)
 	}
 	return answers, nil
+}
+
+// FailDeliveries lets the next n deliveries fail without any frame handed over,
+// as when a stream breaks on a connection that stands.
+func (l *Link) FailDeliveries(n int) {
+	l.net.mu.Lock()
+	defer l.net.mu.Unlock()
+	l.failing = n
+}
+
+func (l *Link) fails() bool {
+	l.net.mu.Lock()
+	defer l.net.mu.Unlock()
+	if l.failing == 0 {
+		return false
+	}
+	l.failing--
+	return true
 }
 
 // carry takes one frame across.

@@ -15,6 +15,7 @@ import (
 // simulated network: World.Sim loses, delays and cuts packets, not frames.
 func RunSimulated(t *testing.T, fn func(*World)) {
 	t.Helper()
+	t.Parallel()
 	run(t, func(w *World) (end func()) {
 		w.Sim = p2ptest.NewNetwork(w.T, 1)
 		return func() {}

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 
+	"github.com/kuvert-im/kuvert/app/chat"
 	"github.com/kuvert-im/kuvert/app/core"
 	"github.com/kuvert-im/kuvert/storage/sqlite"
 )
@@ -23,6 +25,7 @@ type faultStore struct {
 	countdown int // updates until the kill, 0: none planned
 	after     bool
 	dead      bool
+	full      bool
 }
 
 func newFaultStore(db *sqlite.Store) *faultStore { return &faultStore{db: db} }
@@ -44,6 +47,19 @@ func (p *Person) Killed() bool {
 	return p.store.dead
 }
 
+// DiskIsFull lets every transaction of the person's fail, or none any more.
+func (p *Person) DiskIsFull(full bool) {
+	p.store.mu.Lock()
+	defer p.store.mu.Unlock()
+	p.store.full = full
+}
+
+func (s *faultStore) isFull() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.full
+}
+
 // next reports whether this transaction may run and whether it is the last one.
 func (s *faultStore) next() (run, last bool) {
 	s.mu.Lock()
@@ -62,6 +78,9 @@ func (s *faultStore) next() (run, last bool) {
 
 // Update implements core.Store.
 func (s *faultStore) Update(ctx context.Context, fn func(core.Tx) error) error {
+	if s.isFull() {
+		return fmt.Errorf("apptest: %w", chat.ErrDiskFull)
+	}
 	run, last := s.next()
 	if run {
 		if err := s.db.Update(ctx, func(tx *sqlite.Tx) error { return fn(tx) }); err != nil {

@@ -22,6 +22,7 @@ package apptest
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 	"math"
 	"os"
@@ -34,6 +35,7 @@ import (
 
 	"github.com/kuvert-im/kuvert/app/chat"
 	"github.com/kuvert-im/kuvert/app/core"
+	"github.com/kuvert-im/kuvert/crypto/invite"
 	"github.com/kuvert-im/kuvert/p2p/p2ptest"
 	"github.com/kuvert-im/kuvert/storage/sqlite"
 )
@@ -53,9 +55,11 @@ type World struct {
 	log    worldLog
 }
 
-// Run runs fn in a world of its own and afterwards stops everybody in it.
+// Run runs fn in a world of its own, beside other tests, and afterwards stops
+// everybody in it. A test may call it once.
 func Run(t *testing.T, fn func(*World)) {
 	t.Helper()
+	t.Parallel()
 	run(t, func(w *World) (end func()) {
 		w.Net = newNet()
 		w.Net.log = w.log.add
@@ -116,6 +120,7 @@ func (w *World) Person(name string) *Person {
 	w.check(err)
 	w.people = append(w.people, p)
 	p.start()
+	p.Me()
 	return p
 }
 
@@ -173,6 +178,7 @@ type Person struct {
 	Core *core.Core
 
 	w      *World
+	me     chat.PersonID
 	path   string
 	db     *sqlite.Store
 	store  *faultStore
@@ -300,9 +306,12 @@ func (p *Person) ComesOnline() {
 // Me is the person's id.
 func (p *Person) Me() chat.PersonID {
 	p.w.T.Helper()
-	me, err := p.Core.Whoami(context.Background())
-	p.w.check(err)
-	return me.ID
+	if p.me.IsZero() {
+		me, err := p.Core.Whoami(context.Background())
+		p.w.check(err)
+		p.me = me.ID
+	}
+	return p.me
 }
 
 // With is the conversation with somebody.
@@ -438,4 +447,39 @@ func (p *Person) Notices(with *Person) []chat.Notice {
 		}
 	}
 	return out
+}
+
+// StartsWithFullDisk starts the program again after Quits, and no transaction
+// succeeds.
+func (p *Person) StartsWithFullDisk() {
+	p.w.T.Helper()
+	p.w.log.add(p.Name + " starts with a full disk")
+	p.open()
+	p.DiskIsFull(true)
+	p.start()
+}
+
+// Offline opens the profile after Quits as a brief command does: without a
+// network, and without running it.
+func (p *Person) Offline(do func(*core.Core)) {
+	p.w.T.Helper()
+	p.open()
+	c, err := core.New(core.Config{Store: p.store, Clock: &p.clock, Log: p.w.log.logger(p.Name)})
+	p.w.check(err)
+	do(c)
+	p.w.check(p.db.Close())
+}
+
+// Link is the person's end of a network that is carried by hand.
+func (p *Person) Link() *Link { return p.link }
+
+// InvitationRef is what the core calls the connection with an invitation's guest
+// or inviter.
+func InvitationRef(code string) string {
+	c, err := invite.Parse(code)
+	if err != nil {
+		return ""
+	}
+	id := c.Auth.ID()
+	return "invite:" + hex.EncodeToString(id[:])
 }

@@ -104,14 +104,38 @@ func (c *Core) SetBlocked(ctx context.Context, id chat.PersonID, blocked bool) e
 		s.then(func() {
 			c.keys.forget()
 			if blocked {
-				c.net.Unfollow(id.String())
 				c.lanes.leave(id)
-			} else {
-				c.followPerson(id)
 			}
+			c.followPerson(id)
 		})
+		if err := s.followJoining(id, !blocked); err != nil {
+			return err
+		}
 		return s.dropDigits(id)
 	})
+}
+
+// followJoining looks for the inviter whom I am about to join, or stops to.
+func (s *step) followJoining(person chat.PersonID, on bool) error {
+	j, err := joiningOf(s, person)
+	if errors.Is(err, chat.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	code, err := codeOf(j)
+	if err != nil {
+		return err
+	}
+	s.then(func() {
+		if on {
+			s.core.followInvitation(code)
+		} else {
+			s.core.net.Unfollow(inviteRef(j.ID))
+		}
+	})
+	return nil
 }
 
 // Requests implements Client.

@@ -106,7 +106,10 @@ func (systemClock) Now() time.Time { return time.Now() }
 // after everything it started has ended. A nil error means that ctx ended.
 func (c *Core) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	if err := c.upkeep(ctx); err != nil {
+	switch err := c.upkeep(ctx); {
+	case errors.Is(err, chat.ErrDiskFull):
+		c.log.Warn("upkeep has to wait", "err", err) // the person sees it, and can still read
+	case err != nil:
 		return fmt.Errorf("core: first upkeep: %w", err)
 	}
 	if err := c.followAll(ctx); err != nil {

@@ -218,7 +218,14 @@ func (s *step) join(code invite.Code, bundle []byte, scanned bool) error {
 	if err := s.PutJoining(chat.Joining{ID: id, Contact: person, Code: code.String(), StartedAt: s.env.Now}); err != nil {
 		return err
 	}
-	ct := chat.Contact{ID: person, Pending: true, Verified: scanned, AddedAt: s.env.Now}
+	ct, err := s.Contact(person)
+	if errors.Is(err, chat.ErrNotFound) {
+		ct, err = chat.Contact{ID: person, AddedAt: s.env.Now}, nil
+	}
+	if err != nil {
+		return err
+	}
+	ct.Pending, ct.Blocked, ct.Verified = true, false, ct.Verified || scanned
 	if err := s.newContact(ct, ""); err != nil {
 		return err
 	}
@@ -234,6 +241,15 @@ func (s *step) join(code invite.Code, bundle []byte, scanned bool) error {
 	return s.queueStart(person)
 }
 
+// codeOf is the invitation that is being answered.
+func codeOf(j chat.Joining) (invite.Code, error) {
+	code, err := invite.Parse(j.Code)
+	if err != nil {
+		return code, fmt.Errorf("core: stored invitation: %w: %w", chat.ErrCorrupt, err)
+	}
+	return code, nil
+}
+
 // learnFetched takes in a bundle that was asked for. The first one of an inviter
 // must be the one whose hash the invitation names; later ones are held to the
 // identity that it named.
@@ -246,9 +262,9 @@ func (s *step) learnFetched(person chat.PersonID, raw []byte) error {
 	j, err := joiningOf(s, person)
 	switch {
 	case err == nil && !begun:
-		code, err := invite.Parse(j.Code)
+		code, err := codeOf(j)
 		if err != nil {
-			return fmt.Errorf("core: stored invitation: %w: %w", chat.ErrCorrupt, err)
+			return err
 		}
 		if prekey.HashBundle(raw) != code.BundleHash {
 			return fmt.Errorf("core: the inviter's keys are not those of the invitation: %w", chat.ErrRefused)

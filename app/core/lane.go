@@ -17,10 +17,11 @@ const (
 	statusWait  = 3 * time.Second  // for the other side's status before the first item goes out
 	resendFirst = 20 * time.Second // without an acknowledgement, on a live connection
 	resendMost  = 5 * time.Minute
-	deliverTime = 30 * time.Second // for one batch to be answered
+	deliverTime = 30 * time.Second // for one batch to be answered, beside its way
+	slowest     = 512              // bytes a second: the slowest link that is waited for
 	fetchTime   = 15 * time.Second // for a bundle
 	fetchFirst  = 10 * time.Second // between two fetches of a bundle; doubles
-	fetchMost   = 10 * time.Minute
+	fetchMost   = time.Minute
 )
 
 // lanes are the people who are connected, each with the goroutine that sends to
@@ -120,13 +121,10 @@ func (ls *lanes) greet(person chat.PersonID) {
 	}
 }
 
-// rewind makes a lane send again whatever is unacknowledged.
+// rewind makes a lane send again whatever is unacknowledged, at once.
 func (ls *lanes) rewind(person chat.PersonID) {
 	if l := ls.get(person); l != nil {
-		l.mu.Lock()
-		l.cursor = 0
-		l.mu.Unlock()
-		l.wake()
+		l.begin("")
 	}
 }
 
@@ -183,10 +181,14 @@ type lane struct {
 	ref    string // whom the connection is with; see Transport
 	cursor int64  // items up to here were handed over on this connection
 	ack    bool   // the newest pure acknowledgement is to be sent
+	afresh bool   // something changed: what was held back goes at once
 
-	// Owned by run.
+	// Owned by run. These are times of the process's own clock, so that a change
+	// of the computer's puts nothing off.
+	hold      time.Time // before, nothing but acknowledgements goes out
+	setbacks  int       // attempts in a row that did not get everything through
 	resend    time.Duration
-	due       time.Time // of the first item that is held back; zero: none
+	resendAt  time.Time
 	nextFetch time.Time
 	fetchWait time.Duration
 }
@@ -198,29 +200,43 @@ func (l *lane) wake() {
 	}
 }
 
-func (l *lane) setRef(ref string) {
+func (l *lane) setRef(ref string) { l.begin(ref) }
+
+// begin makes the lane start over, on another connection if ref is not "".
+func (l *lane) begin(ref string) {
 	l.mu.Lock()
-	l.ref = ref
+	if ref != "" {
+		l.ref = ref
+	}
 	l.cursor = 0
+	l.afresh = true
 	l.mu.Unlock()
 	l.wake()
 }
 
 func (l *lane) run(ctx context.Context) {
 	l.awaitStatus(ctx)
-	l.resend = resendFirst
+	l.resendIn(resendFirst)
 	l.tend(ctx)
 	for ctx.Err() == nil {
 		more, err := l.round(ctx)
 		if err != nil && ctx.Err() == nil {
 			l.core.log.Info("sending interrupted", "err", err)
+			l.setback()
 		}
-		if more && err == nil {
-			continue
+		if !more || err != nil {
+			l.wait(ctx)
 		}
-		l.wait(ctx)
 	}
 }
+
+// setback puts the next attempt off, the longer the more there were in a row.
+func (l *lane) setback() {
+	l.setbacks++
+	l.hold = time.Now().Add(backoff(l.setbacks))
+}
+
+func (l *lane) resendIn(d time.Duration) { l.resend, l.resendAt = d, time.Now().Add(d) }
 
 // awaitStatus waits until the other side's status has told what it holds, so
 // that nothing is sent twice needlessly.
@@ -249,80 +265,106 @@ func (l *lane) tend(ctx context.Context) {
 	}
 }
 
-// wait sleeps until woken, or until something is due again.
+// wait sleeps until woken, or until something is due.
 func (l *lane) wait(ctx context.Context) {
-	d := l.resend
-	if until := l.due.Sub(l.core.now()); !l.due.IsZero() && until < d {
-		d = max(until, 0)
+	now := time.Now()
+	at := l.resendAt
+	if l.hold.After(now) && l.hold.Before(at) {
+		at = l.hold
 	}
-	t := time.NewTimer(d)
+	t := time.NewTimer(at.Sub(now))
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
 	case <-l.wakeup:
 	case <-t.C:
-		if d == l.resend {
-			l.resend = min(2*l.resend, resendMost)
-		}
-		l.mu.Lock()
-		l.cursor = 0
-		l.mu.Unlock()
 	}
+	if time.Now().Before(l.resendAt) {
+		return
+	}
+	l.resendIn(min(2*l.resend, resendMost))
+	l.mu.Lock()
+	l.cursor = 0
+	l.mu.Unlock()
+}
+
+// turn is what one round begins with.
+type turn struct {
+	ref    string
+	cursor int64
+	ack    bool
+	held   bool // nothing but the acknowledgement may go
+}
+
+func (l *lane) nextTurn() turn {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.afresh {
+		l.afresh, l.hold, l.setbacks = false, time.Time{}, 0
+	}
+	t := turn{ref: l.ref, cursor: l.cursor, ack: l.ack, held: time.Now().Before(l.hold)}
+	l.ack = false
+	if to := l.person.String(); t.ref != to && !l.core.net.Connected(t.ref) && l.core.net.Connected(to) {
+		t.ref = to // the connection has had its new name for longer than this lane knows
+	}
+	return t
+}
+
+// keepAck puts an acknowledgement back that did not get through.
+func (l *lane) keepAck() {
+	l.mu.Lock()
+	l.ack = true
+	l.mu.Unlock()
 }
 
 // round hands one batch over and reports whether there may be more.
 func (l *lane) round(ctx context.Context) (more bool, err error) {
-	l.mu.Lock()
-	cursor, withAck, ref := l.cursor, l.ack, l.ref
-	l.ack = false
-	l.mu.Unlock()
-	if to := l.person.String(); ref != to && !l.core.net.Connected(ref) && l.core.net.Connected(to) {
-		ref = to // the connection has had its new name for longer than this lane knows
+	t := l.nextTurn()
+	if t.ack {
+		defer func() {
+			if t.ack {
+				l.keepAck()
+			}
+		}()
 	}
-	items, err := read(ctx, l.core, func(tx ReadTx) ([]chat.OutboxItem, error) {
-		return tx.Outbox(l.person, cursor, laneBatch)
-	})
-	if err != nil {
-		return false, err
-	}
-	more = len(items) == laneBatch
-	items = l.dueItems(items)
-	b, err := l.sealed(ctx, items)
+	b, more, err := l.batch(ctx, t)
 	switch {
 	case err != nil:
 		return false, err
 	case b.again:
 		return true, nil
 	case errors.Is(b.wait, session.ErrNoSession):
-		if fetched, err := l.fetch(ctx, ref); fetched || err != nil {
+		if fetched, err := l.fetch(ctx, t.ref); fetched || err != nil {
 			return fetched, err
 		}
 	}
-	frames, stale, err := l.frames(ctx, b.items, withAck)
+	frames, stale, err := l.frames(ctx, b.items, t.ack)
 	if err != nil {
 		return false, err
 	}
 	if stale {
 		return true, l.core.update(ctx, func(s *step) error { return s.unseal(l.person) })
 	}
-	if len(frames) == 0 {
+	if t.ack = t.ack && len(frames) > len(b.items); len(frames) == 0 {
 		return false, nil
 	}
-	return more && b.wait == nil, l.deliver(ctx, ref, b.items, frames)
+	all, err := l.deliver(ctx, &t, b.items, frames)
+	return all && more && b.wait == nil, err
 }
 
-// dueItems cuts a batch at the first item whose next attempt lies ahead, and
-// remembers when that is: what is sent later must not overtake it.
-func (l *lane) dueItems(items []chat.OutboxItem) []chat.OutboxItem {
-	now := l.core.now()
-	l.due = time.Time{}
-	for i, it := range items {
-		if it.NextAt.After(now) {
-			l.due = it.NextAt
-			return items[:i]
-		}
+// batch reads and seals what goes out next.
+func (l *lane) batch(ctx context.Context, t turn) (b batch, more bool, err error) {
+	if t.held {
+		return batch{}, false, nil
 	}
-	return items
+	items, err := read(ctx, l.core, func(tx ReadTx) ([]chat.OutboxItem, error) {
+		return tx.Outbox(l.person, t.cursor, laneBatch)
+	})
+	if err != nil {
+		return batch{}, false, err
+	}
+	b, err = l.sealed(ctx, items)
+	return b, len(items) == laneBatch, err
 }
 
 // batch is what sealing made of some items.
@@ -429,33 +471,76 @@ func (l *lane) frames(ctx context.Context, items []chat.OutboxItem, withAck bool
 	return out, stale, err
 }
 
-// deliver hands frames over and records the answers. There may be one frame
-// more than items: the acknowledgement.
-func (l *lane) deliver(ctx context.Context, ref string, items []chat.OutboxItem, frames [][]byte) error {
-	dctx, cancel := context.WithTimeout(ctx, deliverTime)
+// deliver hands frames over, records the answers and reports whether everything
+// was taken. There may be one frame more than items: the acknowledgement.
+func (l *lane) deliver(ctx context.Context, t *turn, items []chat.OutboxItem, frames [][]byte) (all bool, err error) {
+	dctx, cancel := context.WithTimeout(ctx, patience(frames))
 	defer cancel()
-	answers, sendErr := l.core.net.Deliver(dctx, ref, frames)
-	n := min(len(answers), len(items))
-	if n == 0 {
-		return sendErr
+	answers, sendErr := l.core.net.Deliver(dctx, t.ref, frames)
+	if len(answers) > len(items) {
+		if t.ack = answers[len(items)] == AnswerBusy; t.ack {
+			l.setback()
+		}
+	}
+	answers = answers[:min(len(answers), len(items))]
+	n := taken(answers)
+	l.moved(items[:n])
+	if n < len(answers) {
+		l.setback()
+	}
+	if len(answers) == 0 {
+		return sendErr == nil, sendErr
+	}
+	err = l.core.update(ctx, func(s *step) error {
+		s.publish(event.Event{Kind: event.NetworkChanged})
+		return s.answered(l.person, items[:len(answers)], answers)
+	})
+	return n == len(items), errors.Join(sendErr, err)
+}
+
+// patience is how long frames may take to be answered on the slowest link.
+func patience(frames [][]byte) time.Duration {
+	size := 0
+	for _, f := range frames {
+		size += len(f)
+	}
+	return deliverTime + time.Duration(size)*time.Second/slowest
+}
+
+// taken counts the answers before the first one that asks for another attempt:
+// what comes later must not overtake it.
+func taken(answers []byte) int {
+	for i, a := range answers {
+		if a != AnswerCommitted && a != AnswerDuplicate {
+			return i
+		}
+	}
+	return len(answers)
+}
+
+// moved notes that items were handed over.
+func (l *lane) moved(items []chat.OutboxItem) {
+	if len(items) == 0 {
+		return
+	}
+	l.setbacks = 0
+	for _, it := range items {
+		if it.SentAt.IsZero() && l.resend > resendFirst {
+			l.resendIn(resendFirst) // it has not been acknowledged yet
+		}
 	}
 	l.mu.Lock()
-	if l.cursor < items[n-1].ID {
-		l.cursor = items[n-1].ID
+	defer l.mu.Unlock()
+	if last := items[len(items)-1].ID; l.cursor < last && !l.afresh {
+		l.cursor = last
 	}
-	l.mu.Unlock()
-	err := l.core.update(ctx, func(s *step) error {
-		s.publish(event.Event{Kind: event.NetworkChanged})
-		return s.answered(l.person, items[:n], answers[:n])
-	})
-	return errors.Join(sendErr, err)
 }
 
 // fetch gets the person's bundle, without which no session can begin.
 func (l *lane) fetch(ctx context.Context, ref string) (more bool, err error) {
-	now := l.core.now()
+	now := time.Now()
 	if now.Before(l.nextFetch) {
-		l.due = l.nextFetch
+		l.hold = l.nextFetch
 		return false, nil
 	}
 	l.fetchWait = min(max(2*l.fetchWait, fetchFirst), fetchMost)

@@ -3,6 +3,7 @@ package core
 import (
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"time"
@@ -37,8 +38,10 @@ func (in *inbox) takeHandshake(raw []byte) (byte, error) {
 	}
 	ct, err := in.Contact(from)
 	switch {
-	case err == nil && ct.Blocked:
+	case err == nil && ct.Blocked && in.ref != "":
 		return AnswerBusy, nil
+	case err == nil && ct.Blocked:
+		return in.unwelcome()
 	case err == nil:
 		return in.accept(from, hs, func() error { return in.useInvitation(inv, from) })
 	case !errors.Is(err, chat.ErrNotFound):
@@ -202,6 +205,19 @@ func (in *inbox) becomeContact(person chat.PersonID) {
 	})
 }
 
+// unwelcome answers somebody blocked whose connection was not recognised: as a
+// stranger is answered whom there is no room for.
+func (in *inbox) unwelcome() (byte, error) {
+	set, err := settingsFrom(in)
+	if err != nil {
+		return 0, err
+	}
+	if set[SettingVisible] != "true" {
+		return in.refuse("stranger", nil), nil
+	}
+	return AnswerBusy, nil
+}
+
 // stranger keeps a handshake of somebody unknown, sealed, if this person chose
 // to be visible, until they accept or decline.
 func (in *inbox) stranger(from chat.PersonID, raw []byte) (byte, error) {
@@ -300,6 +316,26 @@ func (c *Core) personOf(tx ReadTx, ref string) (chat.PersonID, error) {
 	}
 	_, err := tx.Contact(person)
 	return person, err
+}
+
+// errUnwelcome is somebody blocked: whatever they ask, they are nobody.
+var errUnwelcome = fmt.Errorf("core: blocked: %w", chat.ErrNotFound)
+
+// welcome finds whom a connection is with, as personOf does, but nobody who is
+// blocked: an invitation's name may outlive that.
+func (c *Core) welcome(tx ReadTx, ref string) (chat.PersonID, error) {
+	person, err := c.personOf(tx, ref)
+	if err != nil {
+		return chat.PersonID{}, err
+	}
+	ct, err := tx.Contact(person)
+	if err != nil {
+		return chat.PersonID{}, err
+	}
+	if ct.Blocked {
+		return chat.PersonID{}, errUnwelcome
+	}
+	return person, nil
 }
 
 func behindInvitation(tx ReadTx, id [16]byte) (chat.PersonID, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -79,11 +80,13 @@ func (c *Core) followAll(ctx context.Context) error {
 			return err
 		}
 		for _, j := range joinings {
-			code, err := invite.Parse(j.Code)
+			code, err := codeOf(j)
 			if err != nil {
-				return fmt.Errorf("core: stored invitation: %w: %w", chat.ErrCorrupt, err)
+				return err
 			}
-			codes = append(codes, code)
+			if slices.Contains(people, j.Contact) {
+				codes = append(codes, code)
+			}
 		}
 		return nil
 	})
@@ -99,18 +102,30 @@ func (c *Core) followAll(ctx context.Context) error {
 	return nil
 }
 
-// followPerson hands a person's machines to the transport.
+// followPerson hands a person's machines to the transport, or takes them back if
+// the person is blocked now.
 func (c *Core) followPerson(id chat.PersonID) {
-	hosts, err := read(context.Background(), c, func(tx ReadTx) ([]chat.Host, error) { return tx.Hosts(id) })
-	if err != nil {
+	blocked := false
+	hosts, err := read(context.Background(), c, func(tx ReadTx) ([]chat.Host, error) {
+		ct, err := tx.Contact(id)
+		blocked = ct.Blocked
+		if err != nil {
+			return nil, err
+		}
+		return tx.Hosts(id)
+	})
+	switch {
+	case err != nil:
 		c.log.Warn("address book not read", "err", err)
-		return
+	case blocked:
+		c.net.Unfollow(id.String())
+	default:
+		book := map[HostKey][]string{}
+		for _, h := range hosts {
+			book[h.HostKey] = h.Addrs
+		}
+		c.net.Follow(id.String(), book)
 	}
-	book := map[HostKey][]string{}
-	for _, h := range hosts {
-		book[h.HostKey] = h.Addrs
-	}
-	c.net.Follow(id.String(), book)
 }
 
 func (c *Core) followInvitation(code invite.Code) {
@@ -175,12 +190,12 @@ func (c *Core) helloKeys(tx ReadTx) (map[string][32]byte, error) {
 			keys[ct.ID.String()] = key // without their keys yet, an invitation's has to do
 		}
 	}
-	return keys, addInviteKeys(tx, keys, c.now())
+	return keys, addInviteKeys(tx, keys, contacts, c.now())
 }
 
 // addInviteKeys adds the keys of invitations in both directions. A used one
 // stays until it expires: its guest may not know yet that they got through.
-func addInviteKeys(tx ReadTx, keys map[string][32]byte, now time.Time) error {
+func addInviteKeys(tx ReadTx, keys map[string][32]byte, contacts []chat.Contact, now time.Time) error {
 	mine, err := tx.Invitations()
 	if err != nil {
 		return err
@@ -189,14 +204,20 @@ func addInviteKeys(tx ReadTx, keys map[string][32]byte, now time.Time) error {
 	if err != nil {
 		return err
 	}
+	blocked := map[chat.PersonID]bool{}
+	for _, ct := range contacts {
+		blocked[ct.ID] = ct.Blocked
+	}
 	var codes []string
 	for _, inv := range mine {
-		if !inv.Revoked && now.Before(inv.ExpiresAt) {
+		if !inv.Revoked && now.Before(inv.ExpiresAt) && !blocked[inv.UsedBy] {
 			codes = append(codes, inv.Code)
 		}
 	}
 	for _, j := range joinings {
-		codes = append(codes, j.Code)
+		if !blocked[j.Contact] {
+			codes = append(codes, j.Code)
+		}
 	}
 	for _, text := range codes {
 		code, err := invite.Parse(text)
@@ -210,31 +231,34 @@ func addInviteKeys(tx ReadTx, keys map[string][32]byte, now time.Time) error {
 
 // Recognised implements TransportHandler.
 func (c *Core) Recognised(ctx context.Context, ref string, host HostKey, addrs []string) {
-	var person chat.PersonID
-	err := c.update(ctx, func(s *step) (err error) {
-		person, err = c.personOf(s, ref)
-		if err != nil {
-			return err
-		}
-		ct, err := s.Contact(person)
-		if err != nil {
-			return err
-		}
-		ct.LastSeen = s.env.Now
-		s.contactChanged(person)
-		s.publish(event.Event{Kind: event.NetworkChanged})
-		if err := s.PutContact(ct); err != nil {
-			return err
-		}
-		return s.PutHost(chat.Host{Contact: person, HostKey: host, Addrs: addrs, SeenAt: s.env.Now})
-	})
+	person, err := read(ctx, c, func(tx ReadTx) (chat.PersonID, error) { return c.welcome(tx, ref) })
 	if errors.Is(err, chat.ErrNotFound) {
 		return // an open invitation's guest: nobody known yet
+	}
+	if err == nil {
+		err = c.update(ctx, func(s *step) error { return s.sawPerson(person, host, addrs) })
 	}
 	if err != nil {
 		c.log.Warn("connection not recorded", "err", err)
 	}
-	c.lanes.enter(person, ref, isInviteRef(ref))
+	if !person.IsZero() {
+		c.lanes.enter(person, ref, isInviteRef(ref))
+	}
+}
+
+// sawPerson records that a person is connected, and where.
+func (s *step) sawPerson(person chat.PersonID, host HostKey, addrs []string) error {
+	ct, err := s.Contact(person)
+	if err != nil {
+		return err
+	}
+	ct.LastSeen = s.env.Now
+	s.contactChanged(person)
+	s.publish(event.Event{Kind: event.NetworkChanged})
+	if err := s.PutContact(ct); err != nil {
+		return err
+	}
+	return s.PutHost(chat.Host{Contact: person, HostKey: host, Addrs: addrs, SeenAt: s.env.Now})
 }
 
 // Lost implements TransportHandler.
@@ -250,7 +274,7 @@ func (c *Core) Lost(ref string) {
 // Status implements TransportHandler.
 func (c *Core) Status(ctx context.Context, ref string) ([]byte, error) {
 	return read(ctx, c, func(tx ReadTx) ([]byte, error) {
-		person, err := c.personOf(tx, ref)
+		person, err := c.welcome(tx, ref)
 		if isInviteRef(ref) && errors.Is(err, chat.ErrNotFound) {
 			return nil, nil // a guest of whom nothing is known yet
 		}
@@ -274,7 +298,7 @@ func (c *Core) OnStatus(ctx context.Context, ref string, status []byte) error {
 	var person chat.PersonID
 	fetch := false
 	err := c.update(ctx, func(s *step) (err error) {
-		if person, err = c.personOf(s, ref); err != nil {
+		if person, err = c.welcome(s, ref); err != nil {
 			return err
 		}
 		fetch, err = s.takeStatus(person, status)
@@ -341,10 +365,11 @@ func (c *Core) fetchBundle(ctx context.Context, person chat.PersonID, ref string
 // the invitation's.
 func (c *Core) Bundle(ctx context.Context, ref string) ([]byte, error) {
 	return read(ctx, c, func(tx ReadTx) ([]byte, error) {
-		if isInviteRef(ref) {
+		_, err := c.welcome(tx, ref)
+		if isInviteRef(ref) && !errors.Is(err, errUnwelcome) {
 			return invitationBundle(tx, ref)
 		}
-		if _, err := c.personOf(tx, ref); err != nil {
+		if err != nil {
 			return nil, err
 		}
 		self, err := c.selfFrom(tx)

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"time"
@@ -107,12 +108,18 @@ func sealedOf(it chat.OutboxItem) session.Sealed {
 
 // queueStart queues the payload that says who I am and where I am reached; a
 // handshake owns one, and a changed name sends one.
+//
+// One that waits already and says the same keeps its place before the messages:
+// whoever gets the first of them is to know whose it is.
 func (s *step) queueStart(person chat.PersonID) error {
-	if err := s.giveUpOlder(person, envelope.TypeStart); err != nil {
-		return err
-	}
 	body, err := s.startBody()
 	if err != nil {
+		return err
+	}
+	if waits, err := s.waits(person, envelope.TypeStart, body); err != nil || waits {
+		return err
+	}
+	if err := s.giveUpOlder(person, envelope.TypeStart); err != nil {
 		return err
 	}
 	return s.queue(person, chat.NewMessageID(), unsealed{
@@ -124,6 +131,22 @@ func (s *step) queueStart(person chat.PersonID) error {
 // maxOlderScan is how far into an outbox an older payload is looked for that a
 // new one replaces; one that lies deeper is sent as well, which is harmless.
 const maxOlderScan = 1000
+
+// waits reports whether a payload of this type and content is in the outbox.
+func (s *step) waits(person chat.PersonID, typ uint8, body []byte) (bool, error) {
+	items, err := s.Outbox(person, 0, maxOlderScan)
+	if err != nil {
+		return false, err
+	}
+	for _, it := range items {
+		var u unsealed
+		if it.Type == typ && canon.Unmarshal(it.Payload, &u) == nil && bytes.Equal(u.Body, body) {
+			s.wake(person)
+			return true, nil
+		}
+	}
+	return false, nil
+}
 
 // giveUpOlder takes payloads of a type out of the outbox that a new one replaces.
 func (s *step) giveUpOlder(person chat.PersonID, typ uint8) error {
@@ -202,9 +225,9 @@ func (s *step) joiningSecret(person chat.PersonID) (*invite.Secret, error) {
 	if err != nil {
 		return nil, err
 	}
-	code, err := invite.Parse(j.Code)
+	code, err := codeOf(j)
 	if err != nil {
-		return nil, fmt.Errorf("core: stored invitation: %w: %w", chat.ErrCorrupt, err)
+		return nil, err
 	}
 	return &code.Auth, nil
 }
@@ -325,11 +348,12 @@ func (s *step) giveUp(it chat.OutboxItem) error {
 	return err
 }
 
-// Bounds of the wait between two attempts on a live connection. Reconnecting
+// Bounds of the wait between two attempts on a live connection: whatever held the
+// other side up, a minute after it is over everything has arrived. Reconnecting
 // starts at once, whatever the wait was.
 const (
 	backoffFirst = time.Second
-	backoffMost  = 5 * time.Minute
+	backoffMost  = 30 * time.Second
 )
 
 func backoff(attempts int) time.Duration {

@@ -1,0 +1,335 @@
+package apptest_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/kuvert-im/kuvert/app/apptest"
+	"github.com/kuvert-im/kuvert/app/chat"
+	"github.com/kuvert-im/kuvert/app/core"
+)
+
+const decade = 10 * 365 * 24 * time.Hour
+
+// A clock that goes wrong in mid-session, and right again, stops nothing.
+func TestClockJumps(t *testing.T) {
+	for _, jump := range []time.Duration{decade, -decade} {
+		for _, who := range []string{"alice", "bob"} {
+			t.Run(fmt.Sprint(who, jump), func(t *testing.T) {
+				two(t, func(w *apptest.World, alice, bob *apptest.Person) {
+					victim := map[string]*apptest.Person{"alice": alice, "bob": bob}[who]
+					talk := func() {
+						m1, m2 := alice.Sends(bob, "a"), bob.Sends(alice, "b")
+						w.Advance(time.Minute)
+						if s1, s2 := alice.State(m1), bob.State(m2); s1 != chat.Delivered || s2 != chat.Delivered {
+							t.Fatalf("after a minute %s and %s", s1, s2)
+						}
+					}
+					talk()
+					victim.SetClock(jump)
+					talk()
+					w.Advance(2 * time.Hour) // upkeep, under the wrong clock
+					talk()
+					victim.SetClock(0)
+					talk()
+					w.Advance(2 * time.Hour)
+					talk()
+					w.Section("and a fresh connection")
+					bob.Restarts()
+					talk()
+					sameTexts(t, alice, bob)
+				})
+			})
+		}
+	}
+}
+
+// An attempt that failed under a wrong clock is not put off to where it was.
+func TestClockJumpsBackWhileTheOtherIsBusy(t *testing.T) {
+	two(t, func(w *apptest.World, alice, bob *apptest.Person) {
+		alice.SetClock(decade)
+		bob.DiskIsFull(true)
+		m := alice.Sends(bob, "a")
+		w.Advance(time.Minute)
+		alice.SetClock(0)
+		bob.DiskIsFull(false)
+		w.Advance(time.Minute)
+		if s := alice.State(m); s != chat.Delivered {
+			t.Fatalf("a minute after everything is well: %s", s)
+		}
+	})
+}
+
+func TestDiskFullOnReceive(t *testing.T) {
+	two(t, func(w *apptest.World, alice, bob *apptest.Person) {
+		ctx := context.Background()
+		bob.DiskIsFull(true)
+		m := alice.Sends(bob, "passt nicht")
+		w.Advance(2 * time.Hour)
+		if s := alice.State(m); s != chat.Queued {
+			t.Fatalf("the sender sees %s although nothing could be stored", s)
+		}
+		if d, err := alice.Core.Delivery(ctx, m); err != nil || d.Why != core.WhyOtherBusy {
+			t.Errorf("delivery %+v, %v", d, err)
+		}
+		if n, err := bob.Core.Network(ctx); err != nil || n.Trouble != core.TroubleDiskFull {
+			t.Errorf("network %+v, %v", n, err)
+		}
+		w.Section("there is room again")
+		bob.DiskIsFull(false)
+		w.Advance(time.Minute)
+		if s := alice.State(m); s != chat.Delivered {
+			t.Fatalf("a minute later: %s", s)
+		}
+		if n, _ := bob.Core.Network(ctx); n.Trouble != "" {
+			t.Errorf("trouble %q stays", n.Trouble)
+		}
+	})
+}
+
+func TestDiskFullOnSend(t *testing.T) {
+	two(t, func(w *apptest.World, alice, bob *apptest.Person) {
+		ctx := context.Background()
+		kept := alice.Sends(bob, "vorher")
+		w.Advance(time.Minute)
+		if err := alice.Core.SaveDraft(ctx, alice.With(bob), "wichtig"); err != nil {
+			t.Fatal(err)
+		}
+		alice.DiskIsFull(true)
+		if _, err := alice.Core.Send(ctx, alice.With(bob), core.Outgoing{Text: "wichtig"}); !errors.Is(err, chat.ErrDiskFull) {
+			t.Fatalf("sending with a full disk: %v", err)
+		}
+		if c, err := alice.Core.Conversation(ctx, alice.With(bob)); err != nil || c.Draft != "wichtig" || c.Last.ID != kept {
+			t.Errorf("conversation %+v, %v", c, err)
+		}
+		if n, err := alice.Core.Network(ctx); err != nil || n.Trouble != core.TroubleDiskFull {
+			t.Errorf("network %+v, %v", n, err)
+		}
+	})
+}
+
+// A profile on a full disk opens and shows what it holds.
+func TestDiskFullAtTheStart(t *testing.T) {
+	two(t, func(w *apptest.World, alice, bob *apptest.Person) {
+		bob.Receives(alice.Sends(bob, "vorher"))
+		conv := bob.With(alice)
+		alice.Quits()
+		m, err := bob.Core.Send(context.Background(), conv, core.Outgoing{Text: "inzwischen"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		alice.StartsWithFullDisk()
+		w.Advance(time.Minute)
+		if n, err := alice.Core.Network(context.Background()); err != nil || n.Trouble != core.TroubleDiskFull {
+			t.Errorf("network %+v, %v", n, err)
+		}
+		if s := bob.State(m); s != chat.Queued {
+			t.Errorf("state %s", s)
+		}
+		alice.DiskIsFull(false)
+		back := alice.Sends(bob, "zurück")
+		w.Advance(time.Minute)
+		if s1, s2 := bob.State(m), alice.State(back); s1 != chat.Delivered || s2 != chat.Delivered {
+			t.Errorf("a minute later: %s and %s", s1, s2)
+		}
+	})
+}
+
+// Each answer that is no success leads to another attempt soon, however long the
+// two have been connected.
+func TestTriesAgainSoon(t *testing.T) {
+	for name, v := range map[string]apptest.Verdict{"flipped": apptest.Flip, "cut": apptest.Truncate} {
+		t.Run(name, func(t *testing.T) {
+			two(t, func(w *apptest.World, alice, bob *apptest.Person) {
+				w.Advance(3 * time.Hour)
+				left := 1
+				w.Net.SetFault(func(from, _ string, _ int, _ []byte) apptest.Verdict {
+					if from == "alice" && left > 0 {
+						left--
+						return v
+					}
+					return apptest.Pass
+				})
+				m := alice.Sends(bob, "a")
+				w.Advance(10 * time.Second)
+				if s := alice.State(m); s != chat.Delivered {
+					t.Fatalf("ten seconds later: %s", s)
+				}
+			})
+		})
+	}
+}
+
+// An acknowledgement whose way failed while the connection stands goes again.
+func TestLostAcknowledgement(t *testing.T) {
+	two(t, func(w *apptest.World, alice, bob *apptest.Person) {
+		w.Advance(3 * time.Hour)
+		bob.Link().FailDeliveries(2)
+		m := alice.Sends(bob, "a")
+		w.Advance(time.Minute)
+		if s := alice.State(m); s != chat.Delivered {
+			t.Fatalf("a minute later: %s", s)
+		}
+	})
+}
+
+// Blocking somebody while their invitation is still known under its own name.
+func TestBlockedGuest(t *testing.T) {
+	apptest.Run(t, func(w *apptest.World) {
+		ctx := context.Background()
+		alice, bob := w.Person("alice"), w.Person("bob")
+		code := alice.Invites()
+		bob.Accepts(code)
+		w.Advance(time.Minute)
+		bob.GoesOffline()
+		secret := alice.Sends(bob, "nur für bob")
+		if err := alice.Core.SetBlocked(ctx, bob.Me(), true); err != nil {
+			t.Fatal(err)
+		}
+		w.Section("bob's program still shows the invitation")
+		bob.ComesOnline()
+		keys, err := alice.Core.HelloKeys(ctx)
+		if err != nil || len(keys) != 0 {
+			t.Errorf("%d keys are recognised, %v", len(keys), err)
+		}
+		for _, ref := range []string{bob.Me().String(), apptest.InvitationRef(code)} {
+			alice.Core.Recognised(ctx, ref, core.HostKey{1}, nil)
+			if st, err := alice.Core.Status(ctx, ref); err == nil && st != nil {
+				t.Errorf("%s: a status is told", ref)
+			}
+			if b, err := alice.Core.Bundle(ctx, ref); err == nil && b != nil {
+				t.Errorf("%s: a bundle is given", ref)
+			}
+		}
+		w.Advance(time.Hour)
+		if s := alice.State(secret); s != chat.Queued {
+			t.Errorf("state %s", s)
+		}
+		if slices.Contains(bob.Texts(alice), "nur für bob") {
+			t.Error("somebody blocked was sent a message")
+		}
+		if err := func() error { _, err := alice.Core.Contact(ctx, bob.Me()); return err }(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Blocking the inviter before they answered.
+func TestBlockedInviter(t *testing.T) {
+	apptest.Run(t, func(w *apptest.World) {
+		ctx := context.Background()
+		alice, bob := w.Person("alice"), w.Person("bob")
+		alice.GoesOffline()
+		bob.Accepts(alice.Invites())
+		if err := bob.Core.SetBlocked(ctx, alice.Me(), true); err != nil {
+			t.Fatal(err)
+		}
+		bob.Restarts()
+		alice.ComesOnline()
+		w.Advance(time.Hour)
+		if cs, err := alice.Core.Contacts(ctx); err != nil || len(cs) != 0 {
+			t.Fatalf("the inviter has %+v, %v", cs, err)
+		}
+		w.Section("unblocked")
+		if err := bob.Core.SetBlocked(ctx, alice.Me(), false); err != nil {
+			t.Fatal(err)
+		}
+		alice.Receives(bob.Sends(alice, "doch"))
+	})
+}
+
+// The name comes before the first message, so that its notification can say who
+// wrote it.
+func TestNameComesFirst(t *testing.T) {
+	apptest.Run(t, func(w *apptest.World) {
+		alice, bob := w.Person("alice"), w.Person("bob")
+		alice.GoesOffline()
+		bob.Accepts(alice.Invites())
+		m := bob.Sends(alice, "hallo")
+		w.Net.SetFault(func(from, _ string, n int, _ []byte) apptest.Verdict {
+			if from == "bob" && n > 1 {
+				go w.Net.SetOnline(bob.Link(), false)
+				return apptest.Drop
+			}
+			return apptest.Pass
+		})
+		alice.ComesOnline()
+		w.Advance(time.Minute)
+		if ct, err := alice.Core.Contact(context.Background(), bob.Me()); err != nil || ct.Name != "bob" {
+			t.Errorf("after the first frame: %+v, %v", ct, err)
+		}
+		w.Net.SetFault(nil)
+		bob.ComesOnline()
+		alice.Receives(m)
+	})
+}
+
+// Accepting a second invitation of somebody keeps what I noted about them.
+func TestAcceptedAgain(t *testing.T) {
+	apptest.Run(t, func(w *apptest.World) {
+		ctx := context.Background()
+		alice, bob := w.Person("alice"), w.Person("bob")
+		alice.GoesOffline()
+		bob.Accepts(alice.Invites())
+		if err := bob.Core.Rename(ctx, alice.Me(), "Chefin"); err != nil {
+			t.Fatal(err)
+		}
+		bob.Accepts(alice.Invites())
+		if ct, err := bob.Core.Contact(ctx, alice.Me()); err != nil || ct.Alias != "Chefin" || ct.Name != "Chefin" {
+			t.Errorf("%+v, %v", ct, err)
+		}
+		alice.ComesOnline()
+		alice.Receives(bob.Sends(alice, "da"))
+	})
+}
+
+// What a command does to a profile that nobody serves is done when it is served.
+func TestOfflineProfile(t *testing.T) {
+	apptest.Run(t, func(w *apptest.World) {
+		ctx := context.Background()
+		alice, bob := w.Person("alice"), w.Person("bob")
+		alice.Quits()
+		bob.Quits()
+		var code string
+		alice.Offline(func(c *core.Core) {
+			inv, err := c.Invite(ctx, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			code = inv.Code
+		})
+		var m chat.MessageID
+		bob.Offline(func(c *core.Core) {
+			a, err := c.Accept(ctx, code, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			me, _ := c.Whoami(ctx)
+			if m, err = c.Send(ctx, chat.DirectConversation(me.ID, a.Contact), core.Outgoing{Text: "aus der Ferne"}); err != nil {
+				t.Fatal(err)
+			}
+		})
+		alice.Starts()
+		bob.Starts()
+		alice.Receives(m)
+		bob.Sees(m, chat.Delivered)
+		w.Section("with a session")
+		bob.Quits()
+		bob.Offline(func(c *core.Core) {
+			var err error
+			if m, err = c.Send(ctx, alice.With(bob), core.Outgoing{Text: "noch einmal"}); err != nil {
+				t.Fatal(err)
+			}
+			if d, err := c.Delivery(ctx, m); err != nil || d.State != chat.Queued {
+				t.Errorf("%+v, %v", d, err)
+			}
+		})
+		bob.Starts()
+		alice.Receives(m)
+		sameTexts(t, alice, bob, "aus der Ferne", "noch einmal")
+	})
+}
