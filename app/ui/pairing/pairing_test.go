@@ -104,7 +104,7 @@ func TestYes(t *testing.T) {
 	if !w.called("Confirm p1 true") {
 		t.Errorf("calls %q", w.client.Called())
 	}
-	w.sees("Verbunden und verifiziert")
+	w.sees("Von Ihnen bestätigt")
 }
 
 func TestNo(t *testing.T) {
@@ -158,12 +158,12 @@ func TestAnswerFails(t *testing.T) {
 	w := show(t, core.Pairing{State: core.PairingCompare, Digits: "123456"}, "de", large)
 	w.client.Fail["Confirm"] = errors.New("odd")
 	w.press("Ja, dieselben")
-	if uitest.Says(w.env.Window, "Verbunden und verifiziert") || w.dialog.say.Text() == "" {
+	if uitest.Says(w.env.Window, "Von Ihnen bestätigt") || w.dialog.say.Text() == "" {
 		t.Errorf("says %q", w.dialog.say.Text())
 	}
 	delete(w.client.Fail, "Confirm")
 	w.press("Ja, dieselben")
-	w.sees("Verbunden und verifiziert")
+	w.sees("Von Ihnen bestätigt")
 }
 
 // TestOnceOnly: two clicks are one answer.
@@ -177,7 +177,7 @@ func TestOnceOnly(t *testing.T) {
 		t.Errorf("%d answers are on their way", later.Waiting())
 	}
 	later.Run()
-	w.sees("Verbunden und verifiziert")
+	w.sees("Von Ihnen bestätigt")
 }
 
 func TestGrouped(t *testing.T) {
