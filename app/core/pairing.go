@@ -24,6 +24,8 @@ const (
 	pairTime     = 5 * time.Minute  // for two people to compare six digits
 	pairStepTime = 30 * time.Second // for the other side's app to answer
 	maxPairs     = 8                // under way at once
+	maxEnded     = 16               // that ended and are still listed
+	endedFor     = time.Minute      // for which they are
 	maxNearby    = 500              // visible machines that are remembered
 )
 
@@ -37,6 +39,8 @@ type pairs struct {
 	mu     sync.Mutex
 	nearby map[HostKey]string
 	byID   map[string]*pairUp
+	ended  []*pairUp // those of byID that are over, oldest first
+	gate   pairGate
 }
 
 func (ps *pairs) init() {
@@ -58,6 +62,7 @@ type pairUp struct {
 	host    HostKey
 	cancel  context.CancelFunc
 	decided chan bool // this person's answer, once
+	shown   bool      // the digits were: the other side revealed what it had committed to
 }
 
 // met is what a pairing leads to if both people say that the digits are equal.
@@ -162,6 +167,9 @@ func (c *Core) beginPair(host HostKey, name string, incoming bool) (context.Cont
 	if busy >= maxPairs {
 		return nil, nil, fmt.Errorf("core: too many pairings: %w", chat.ErrRefused)
 	}
+	if incoming && !c.pairs.gate.admit(time.Now()) {
+		return nil, nil, fmt.Errorf("core: too many pairings, or too many that were not revealed: %w", chat.ErrRefused)
+	}
 	ctx, cancel := context.WithTimeout(run, pairTime)
 	u.cancel = cancel
 	c.pairs.byID[u.ID] = u
@@ -199,12 +207,32 @@ func (c *Core) endPair(u *pairUp, err error) {
 	if err != nil {
 		c.log.Info("pairing ended", "err", err)
 	}
-	time.AfterFunc(time.Minute, func() {
-		c.pairs.mu.Lock()
-		delete(c.pairs.byID, u.ID)
-		c.pairs.mu.Unlock()
+	c.pairs.keepEnded(u)
+	time.AfterFunc(endedFor, func() {
+		c.pairs.forget(u)
 		c.bus.Publish(event.Event{Kind: event.PairingChanged})
 	})
+}
+
+// keepEnded counts a pairing that is over; of too many the oldest go.
+func (ps *pairs) keepEnded(u *pairUp) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if u.Incoming && !u.shown {
+		ps.gate.unrevealed(time.Now())
+	}
+	ps.ended = append(ps.ended, u)
+	for len(ps.ended) > maxEnded {
+		delete(ps.byID, ps.ended[0].ID)
+		ps.ended = ps.ended[1:]
+	}
+}
+
+func (ps *pairs) forget(u *pairUp) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	delete(ps.byID, u.ID)
+	ps.ended = slices.DeleteFunc(ps.ended, func(o *pairUp) bool { return o == u })
 }
 
 // askPair is the side that clicked.
@@ -330,7 +358,10 @@ func (c *Core) answerPair(ctx context.Context, u *pairUp, st PairStream) error {
 	if m.digits, err = c.digits(ctx, m.peer, nonce.Value[:]); err != nil {
 		return err
 	}
-	c.setPair(u, func(p *Pairing) { p.Name = m.name })
+	c.setPair(u, func(p *Pairing) {
+		p.Name, u.shown = m.name, true
+		c.pairs.gate.revealed()
+	})
 	return c.compare(ctx, u, st, m)
 }
 
