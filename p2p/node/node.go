@@ -31,8 +31,8 @@ type Node struct {
 	wake                         chan struct{} // wakes the follow loop; holds one
 
 	// order serialises Recognised and Lost of a ref, nearby all of Nearby.
-	order  [64]sync.Mutex
-	nearby sync.Mutex
+	order  [64]turn
+	nearby turn
 
 	// Set by Run before anything is accepted, then never changed.
 	h    Handler
@@ -85,8 +85,12 @@ func New(cfg Config) (*Node, error) {
 		pairs:  wire.NewLimiter(cfg.Limits.Pairings, minute),
 		names:  wire.NewLimiter(cfg.Limits.Names, minute),
 		wake:   make(chan struct{}, 1),
+		nearby: newTurn(),
 		links:  make(map[peer.ID]*link), byRef: make(map[string]map[peer.ID]*link), told: make(map[string]bool),
 		targets: make(map[string]*target), sights: make(map[peer.ID]*sighting),
+	}
+	for i := range n.order {
+		n.order[i] = newTurn()
 	}
 	n.gate.lanOnly.Store(cfg.LANOnly)
 	return n, nil
@@ -230,11 +234,21 @@ func (n *Node) poke() {
 }
 
 // orderOf returns the lock that serialises what the handler is told of a ref.
-func (n *Node) orderOf(ref string) *sync.Mutex {
+func (n *Node) orderOf(ref string) turn {
 	f := fnv.New32a()
 	_, _ = f.Write([]byte(ref))
-	return &n.order[f.Sum32()%uint32(len(n.order))]
+	return n.order[f.Sum32()%uint32(len(n.order))]
 }
+
+// A turn is a lock that may be held while its holder waits for something. It is a
+// channel and not a mutex because simulated time stands still while anybody waits
+// for a mutex.
+type turn chan struct{}
+
+func newTurn() turn { return make(turn, 1) }
+
+func (t turn) Lock()   { t <- struct{}{} }
+func (t turn) Unlock() { <-t }
 
 // sleep waits for d or until ctx ends.
 func sleep(ctx context.Context, d time.Duration) {

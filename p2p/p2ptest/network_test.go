@@ -27,7 +27,8 @@ type person struct {
 	n    *node.Node
 	stop func()
 
-	looking bool // a conversation is open
+	looking bool          // a conversation is open
+	slow    time.Duration // of Recognised
 	mu      sync.Mutex
 	keys    map[string][32]byte
 	frames  []string
@@ -89,6 +90,7 @@ func (p *person) HelloKeys(context.Context) (map[string][32]byte, error) {
 }
 
 func (p *person) Recognised(_ context.Context, ref string, _ node.HostKey, _ []string) {
+	time.Sleep(p.slow)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.online[ref] = true
@@ -180,6 +182,24 @@ func TestFoundByAnnouncementAlone(t *testing.T) {
 		alice.start(true)
 		bob.start(true)
 		alice.within(10*time.Second, "bob is recognised", func() bool { return alice.sees("bob") && bob.sees("alice") })
+	})
+}
+
+// Two machines of one person are recognised at once by a handler that takes its
+// time. Nobody is blocked for good, nor, in simulated time, is the clock.
+func TestSlowHandlers(t *testing.T) {
+	world(t, func(t *testing.T, net *p2ptest.Network, alice, bob *person) {
+		second := newPerson(t, net, "second")
+		second.keys["alice"] = bob.keys["alice"]
+		alice.slow = time.Second
+		for _, p := range []*person{alice, bob, second} {
+			p.start(false)
+		}
+		defer second.stop()
+		alice.n.Follow("bob", map[node.HostKey][]string{
+			bob.n.HostKey(): bob.n.Addrs(), second.n.HostKey(): second.n.Addrs(),
+		})
+		alice.within(20*time.Second, "both machines", func() bool { return bob.sees("alice") && second.sees("alice") })
 	})
 }
 
