@@ -57,14 +57,14 @@ demo: screen
 
 ## build: both programs into build/
 build: system
-	go build -tags $(TAGS) -trimpath -o $(BUILD)/ ./cmd/kuvert ./cmd/kuvertd
+	go build -tags $(TAGS) -o $(BUILD)/ ./cmd/kuvert ./cmd/kuvertd
 
 ## windows: both programs for Windows into build/windows/
 windows: go
 	@.ci/need windows
 	GOOS=windows GOARCH=amd64 CGO_ENABLED=1 CC=x86_64-w64-mingw32-gcc \
-		go build -tags $(TAGS) -trimpath -ldflags -H=windowsgui -o $(BUILD)/windows/ ./cmd/kuvert
-	GOOS=windows GOARCH=amd64 CGO_ENABLED=0 go build -trimpath -o $(BUILD)/windows/ ./cmd/kuvertd
+		go build -tags $(TAGS) -ldflags -H=windowsgui -o $(BUILD)/windows/ ./cmd/kuvert
+	GOOS=windows GOARCH=amd64 CGO_ENABLED=0 go build -o $(BUILD)/windows/ ./cmd/kuvertd
 	GOOS=windows GOARCH=amd64 CGO_ENABLED=0 go vet ./cmd/kuvertd ./app/rpc ./app/run
 
 ## check: what to run before a commit
