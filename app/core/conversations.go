@@ -182,6 +182,9 @@ func (c *Core) Resend(ctx context.Context, id chat.MessageID) error {
 		if err != nil {
 			return err
 		}
+		if ct, err := s.Contact(conv.Contact); err != nil || ct.Blocked {
+			return errors.Join(err, chat.ErrBlocked)
+		}
 		body, err := envelope.MessageBody{Text: m.Text, ReplyTo: m.ReplyTo}.Encode()
 		if err != nil {
 			return err

@@ -166,7 +166,7 @@ func (t *trouble) note(err error) (changed bool) {
 	switch {
 	case errors.Is(err, chat.ErrDiskFull):
 		what = TroubleDiskFull
-	case errors.Is(err, chat.ErrCorrupt):
+	case errors.Is(err, chat.ErrCorrupt), errors.Is(err, chat.ErrDisk):
 		what = TroubleDatabase
 	case err != nil:
 		return false

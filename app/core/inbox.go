@@ -132,35 +132,27 @@ func (in *inbox) known(person chat.PersonID, env []byte) (bool, error) {
 // and nothing else of it.
 func (in *inbox) notOpened(person chat.PersonID, p *session.Peer, err error) (byte, error) {
 	in.core.log.Info("envelope not opened", "err", err)
-	if p.Observe(in.env, err) {
+	news := p.Observe(in.env, err)
+	if news {
 		in.setPeer(person, p)
 		mark(&in.heal, person)
 	}
-	if errors.Is(err, session.ErrBranch) {
+	if news && errors.Is(err, session.ErrBranch) {
 		return AnswerRefused, in.alarm(person)
 	}
 	return answerOf(err), nil
 }
 
-// alarm warns of a second installation that nobody announced: nothing is
-// exchanged with this person until they are verified again.
+// alarm warns, once, of a second installation that nobody announced: no new
+// session begins before this person is verified again.
 func (in *inbox) alarm(person chat.PersonID) error {
 	ct, err := in.Contact(person)
 	if err != nil {
 		return err
 	}
-	if !ct.Verified && in.alarmed(person) {
-		return nil
-	}
 	ct.Verified = false
 	in.contactChanged(person)
 	return errors.Join(in.PutContact(ct), in.notice(person, chat.NoticeBranch))
-}
-
-// alarmed reports whether the newest line of the conversation is the warning.
-func (in *inbox) alarmed(person chat.PersonID) bool {
-	last, err := in.Messages(chat.MessageQuery{Conversation: chat.DirectConversation(in.me(), person), Limit: 1})
-	return err == nil && len(last) == 1 && last[0].Kind == chat.KindNotice && last[0].Text == string(chat.NoticeBranch)
 }
 
 // opened takes in what a frame said. q is the peer as it is after opening; admit
@@ -178,6 +170,11 @@ func (in *inbox) opened(person chat.PersonID, q *session.Peer, o session.Opened,
 			return 0, err
 		}
 	}
+	before, err := in.peer(person)
+	if err != nil {
+		return 0, err
+	}
+	alarmed := q.Alarmed() && !before.Alarmed()
 	in.setPeer(person, q)
 	if err := in.PutSeen(o.InnerHash, person, in.env.Now, o.WantAck); err != nil {
 		return 0, err
@@ -198,6 +195,9 @@ func (in *inbox) opened(person chat.PersonID, q *session.Peer, o session.Opened,
 	}
 	if o.WantAck {
 		mark(&in.wantAck, person)
+	}
+	if alarmed {
+		return AnswerCommitted, in.alarm(person)
 	}
 	return AnswerCommitted, nil
 }
@@ -273,12 +273,10 @@ func (in *inbox) settle(person chat.PersonID) error {
 // applier checks a payload and returns what taking it in does. It writes
 // nothing itself.
 func (in *inbox) applier(person chat.PersonID, p envelope.Payload) (func() error, error) {
-	if p.Type != envelope.TypeAck && chat.ConversationID(p.Conversation) != chat.DirectConversation(in.me(), person) {
+	if known(p.Type) && p.Type != envelope.TypeAck && chat.ConversationID(p.Conversation) != chat.DirectConversation(in.me(), person) {
 		return nil, errInvalid
 	}
 	switch p.Type {
-	case envelope.TypeAck:
-		return func() error { return nil }, nil
 	case envelope.TypeMessage:
 		return in.message(person, p)
 	case envelope.TypeRead:
@@ -292,10 +290,13 @@ func (in *inbox) applier(person chat.PersonID, p envelope.Payload) (func() error
 	case envelope.TypeDigits:
 		return in.digitsPayload(person, p)
 	}
-	// A type of a later version: acknowledged, so that its sender can go on, and
-	// left alone.
+	// An acknowledgement alone; or a type of a later version, which is
+	// acknowledged, so that its sender can go on, and left alone.
 	return func() error { return nil }, nil
 }
+
+// known reports whether this version knows a type of payload.
+func known(typ uint8) bool { return typ <= envelope.TypeDigits }
 
 func (in *inbox) message(person chat.PersonID, p envelope.Payload) (func() error, error) {
 	body, err := envelope.DecodeMessage(p.Body)

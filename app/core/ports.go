@@ -91,7 +91,9 @@ type Tx interface {
 	DeleteOutbox(person chat.PersonID, ids []chat.MessageID) ([]chat.MessageID, error)
 
 	PutSeen(hash [32]byte, person chat.PersonID, at time.Time, asks bool) error
-	PruneSeen(before time.Time) error
+	// PruneSeen forgets the hashes from before a time, except the newest keep of
+	// each person.
+	PruneSeen(before time.Time, keep int) error
 
 	PutInvitation(i chat.Invitation) error // inserts or replaces
 	DeleteInvitation(id [16]byte) error

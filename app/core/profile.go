@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 	"unicode"
@@ -166,7 +167,7 @@ func checkSetting(key, value string) error {
 
 // checkName refuses names that a screen could not show honestly.
 func checkName(name string) error {
-	if name == "" || len(name) > chat.MaxNameSize || !utf8.ValidString(name) {
+	if strings.TrimSpace(name) == "" || len(name) > chat.MaxNameSize || !utf8.ValidString(name) {
 		return chat.ErrBadName
 	}
 	for _, r := range name {

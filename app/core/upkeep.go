@@ -11,8 +11,14 @@ import (
 )
 
 // seenLife is how long the hash of a received envelope is kept: its session's
-// retirement and 60 days more (docs/protocol, messages).
-const seenLife = 90 * 24 * time.Hour
+// retirement and 60 days more (docs/protocol, messages). seenKeep are kept of each
+// person in any case: on the active session, however long it lasts, an envelope
+// whose key is used up and whose hash is forgotten would prove that its sender was
+// put back. No more than this many can be under a header key that is still known.
+const (
+	seenLife = 90 * 24 * time.Hour
+	seenKeep = 2 * session.AckWindow
+)
 
 // upkeep does what time asks for: new prekeys, tired sessions, old hashes,
 // expired invitations and requests.
@@ -21,7 +27,7 @@ func (c *Core) upkeep(ctx context.Context) error {
 		if err := s.rotate(); err != nil {
 			return err
 		}
-		if err := s.PruneSeen(s.env.Now.Add(-seenLife)); err != nil {
+		if err := s.PruneSeen(s.env.Now.Add(-seenLife), seenKeep); err != nil {
 			return err
 		}
 		if err := s.expire(); err != nil {

@@ -650,10 +650,17 @@ func TestSeen(t *testing.T) {
 	seen(1, false)
 	do(t, s, putSeen(1, t0), putSeen(2, t0.Add(time.Second)), putSeen(3, t0), putSeen(3, t0.Add(time.Hour)))
 	seen(1, true)
-	do(t, s, func(tx *Tx) error { return tx.PruneSeen(t0.Add(time.Second)) })
+	do(t, s, func(tx *Tx) error { return tx.PruneSeen(t0.Add(2*time.Hour), 3) })
+	seen(1, true)
+	do(t, s, func(tx *Tx) error { return tx.PruneSeen(t0.Add(time.Second), 1) })
 	seen(1, false)
 	seen(2, true)
 	seen(3, true)
+	do(t, s, func(tx *Tx) error { return tx.PutSeen([32]byte{5}, anna, t0, true) },
+		func(tx *Tx) error { return tx.PruneSeen(t0.Add(2*time.Hour), 1) })
+	seen(2, false)
+	seen(3, true)
+	seen(5, true)
 }
 
 func TestInvitations(t *testing.T) {

@@ -11,6 +11,12 @@ import (
 	"github.com/kuvert-im/kuvert/app/chat"
 )
 
+// seenHash is whose envelope a hash is, and when it came last, in unix ms.
+type seenHash struct {
+	person chat.PersonID
+	at     int64
+}
+
 // model is the store as simply as it can be thought: no counters, no indexes,
 // everything computed from lists when it is asked for. Its values are never
 // changed in place, so that a clone needs only new lists.
@@ -25,7 +31,7 @@ type model struct {
 	messages      []modelMessage
 	outbox        []chat.OutboxItem
 	lastOutbox    int64
-	seen          map[[32]byte]time.Time
+	seen          map[[32]byte]seenHash
 	invitations   []chat.Invitation
 	joinings      []chat.Joining
 }
@@ -47,7 +53,7 @@ func newModel() *model {
 	return &model{
 		settings: map[string]string{}, secrets: map[string]string{},
 		contacts: map[chat.PersonID]chat.Contact{}, peers: map[chat.PersonID]string{},
-		seen: map[[32]byte]time.Time{},
+		seen: map[[32]byte]seenHash{},
 	}
 }
 

@@ -405,7 +405,7 @@ func TestHotQueriesUseTheirIndexes(t *testing.T) {
 		pageQuery(false, false), pageQuery(true, false), pageQuery(false, true), pageQuery(true, true),
 		"SELECT id FROM message WHERE conversation = ? AND unread = 1 AND seq <= ? ORDER BY seq, id",
 		"SELECT " + outboxColumns + " FROM outbox WHERE contact = ? AND id > ? ORDER BY id LIMIT ?",
-		"DELETE FROM seen WHERE at < ?",
+		pruneSeen,
 		raises[chat.Delivered],
 	} {
 		var plan []string

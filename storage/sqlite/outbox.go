@@ -127,7 +127,29 @@ func (t *Tx) PutSeen(hash [32]byte, person chat.PersonID, at time.Time, asks boo
 		ON CONFLICT (hash) DO UPDATE SET at = max(at, excluded.at)`, hash, person, at, asks)
 }
 
-// PruneSeen forgets the hashes from before a time.
-func (t *Tx) PruneSeen(before time.Time) error {
-	return t.do("DELETE FROM seen WHERE at < ?", before)
+// seenPeople steps through the index from one person to the next.
+const seenPeople = `WITH RECURSIVE one (id) AS (
+		SELECT min(person) FROM seen
+		UNION ALL
+		SELECT (SELECT min(person) FROM seen WHERE person > one.id) FROM one WHERE one.id IS NOT NULL
+	)
+	SELECT id FROM one WHERE id IS NOT NULL`
+
+// pruneSeen spares the newest: of fewer than those, the bound is NULL.
+const pruneSeen = `DELETE FROM seen WHERE person = ?1 AND at < min(?2,
+	(SELECT at FROM seen WHERE person = ?1 ORDER BY at DESC LIMIT 1 OFFSET ?3))`
+
+// PruneSeen forgets the hashes from before a time, except the newest keep of each
+// person.
+func (t *Tx) PruneSeen(before time.Time, keep int) error {
+	people, err := list(t.c, func(r *row) chat.PersonID { return r.id32() }, seenPeople)
+	if err != nil {
+		return err
+	}
+	for _, p := range people {
+		if err := t.do(pruneSeen, p, before, max(keep, 1)-1); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -211,19 +212,31 @@ var ops = map[string]op{
 	},
 	"seen": func(g gen, tx *Tx, m *model) (_, _ any, err error) {
 		h, p, at := pick(g, hashes), pick(g, people), g.time()
-		if old, ok := m.seen[h]; !ok || millis(at) > millis(old) {
-			m.seen[h] = at
+		old, ok := m.seen[h]
+		if !ok {
+			old.person = p
 		}
+		if !ok || millis(at) > old.at {
+			old.at = millis(at)
+		}
+		m.seen[h] = old
 		return nil, nil, tx.PutSeen(h, p, at, true)
 	},
 	"prune": func(g gen, tx *Tx, m *model) (_, _ any, err error) {
-		before := g.time()
-		for h, at := range m.seen {
-			if millis(at) < millis(before) {
-				delete(m.seen, h)
+		before, keep := g.time(), 1+g.n(3)
+		for _, p := range people {
+			var times []int64
+			for _, s := range m.seen {
+				if s.person == p {
+					times = append(times, s.at)
+				}
 			}
+			slices.SortFunc(times, func(a, b int64) int { return cmp.Compare(b, a) })
+			maps.DeleteFunc(m.seen, func(_ [32]byte, s seenHash) bool {
+				return s.person == p && s.at < millis(before) && len(times) >= keep && s.at < times[keep-1]
+			})
 		}
-		return nil, nil, tx.PruneSeen(before)
+		return nil, nil, tx.PruneSeen(before, keep)
 	},
 	"invitation": func(g gen, tx *Tx, m *model) (_, _ any, err error) {
 		i := chat.Invitation{

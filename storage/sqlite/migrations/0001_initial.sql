@@ -117,7 +117,7 @@ CREATE TABLE seen (
 	at     INTEGER NOT NULL,
 	asks   INTEGER NOT NULL -- 1: asked for an acknowledgement
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX seen_at ON seen (at);
+CREATE INDEX seen_person ON seen (person, at);
 
 CREATE TABLE invitation (
 	num        INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
