@@ -333,3 +333,122 @@ func TestOfflineProfile(t *testing.T) {
 		sameTexts(t, alice, bob, "aus der Ferne", "noch einmal")
 	})
 }
+
+// clicks lets a connect with b, who is visible, and both say that the digits are
+// the same.
+func clicks(w *apptest.World, a, b *apptest.Person) {
+	w.T.Helper()
+	ctx := context.Background()
+	if err := b.Core.SetSetting(ctx, core.SettingVisible, "true"); err != nil {
+		w.T.Fatal(err)
+	}
+	w.Advance(time.Second)
+	near, err := a.Core.Nearby(ctx)
+	if err != nil || len(near) != 1 {
+		w.T.Fatalf("nearby %+v, %v", near, err)
+	}
+	if _, err := a.Core.Pair(ctx, near[0].ID); err != nil {
+		w.T.Fatal(err)
+	}
+	w.Advance(time.Second)
+	for _, p := range []*apptest.Person{a, b} {
+		all, _ := p.Core.Pairings(ctx)
+		for _, u := range all {
+			if u.State == core.PairingCompare && !u.Invitation {
+				_ = p.Core.Confirm(ctx, u.ID, true)
+			}
+		}
+	}
+	w.Advance(time.Minute)
+}
+
+// An invitation came to nothing, but then the two met in the network: what waited
+// goes out.
+func TestPairByClickInsteadOfTheInvitation(t *testing.T) {
+	for _, asks := range []string{"guest", "inviter"} {
+		t.Run(asks, func(t *testing.T) {
+			apptest.Run(t, func(w *apptest.World) {
+				ctx := context.Background()
+				alice, bob := w.Person("alice"), w.Person("bob")
+				inv, err := alice.Core.Invite(ctx, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := alice.Core.Revoke(ctx, inv.ID); err != nil {
+					t.Fatal(err)
+				}
+				bob.Accepts(inv.Code)
+				m := bob.Sends(alice, "wartet")
+				w.Advance(time.Minute)
+				if asks == "guest" {
+					clicks(w, bob, alice)
+				} else {
+					clicks(w, alice, bob)
+				}
+				ct, err := bob.Core.Contact(ctx, alice.Me())
+				if err != nil || ct.Pending || !ct.Verified || ct.Name != "alice" {
+					t.Errorf("%+v, %v", ct, err)
+				}
+				alice.Receives(m)
+				bob.Sees(m, chat.Delivered)
+				bob.Receives(alice.Sends(bob, "da"))
+			})
+		})
+	}
+}
+
+// Pairing is no way around a block, and shows nothing of it.
+func TestPairByClickOfSomebodyBlocked(t *testing.T) {
+	two(t, func(w *apptest.World, alice, bob *apptest.Person) {
+		ctx := context.Background()
+		if err := bob.Core.SetBlocked(ctx, alice.Me(), true); err != nil {
+			t.Fatal(err)
+		}
+		if err := bob.Core.SetSetting(ctx, core.SettingVisible, "true"); err != nil {
+			t.Fatal(err)
+		}
+		w.Advance(time.Second)
+		host := bob.Link().HostKey()
+		alice.Core.Visible(host, "bob")
+		if _, err := alice.Core.Pair(ctx, fmt.Sprintf("%x", host[:])); err != nil {
+			t.Fatal(err)
+		}
+		w.Advance(time.Minute)
+		all, _ := bob.Core.Pairings(ctx)
+		for _, u := range all {
+			if u.State == core.PairingCompare {
+				t.Errorf("bob is asked: %+v", u)
+			}
+		}
+		if ct, _ := bob.Core.Contact(ctx, alice.Me()); !ct.Blocked || ct.Verified {
+			t.Errorf("%+v", ct)
+		}
+	})
+}
+
+// A message that failed goes again, but not to somebody blocked meanwhile.
+func TestNothingToSomebodyBlocked(t *testing.T) {
+	two(t, func(w *apptest.World, alice, bob *apptest.Person) {
+		ctx := context.Background()
+		bob.GoesOffline()
+		m := alice.Sends(bob, "wartet")
+		if err := alice.Core.SetBlocked(ctx, bob.Me(), true); err != nil {
+			t.Fatal(err)
+		}
+		bob.ComesOnline()
+		w.Advance(time.Hour)
+		if s := alice.State(m); s != chat.Queued {
+			t.Errorf("state %s", s)
+		}
+		if d, err := alice.Core.Delivery(ctx, m); err != nil || d.Why != core.WhyBlocked {
+			t.Errorf("%+v, %v", d, err)
+		}
+		if slices.Contains(bob.Texts(alice), "wartet") {
+			t.Error("it was sent")
+		}
+		if err := alice.Core.SetBlocked(ctx, bob.Me(), false); err != nil {
+			t.Fatal(err)
+		}
+		bob.Receives(m)
+	})
+}

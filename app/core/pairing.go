@@ -80,9 +80,9 @@ type met struct {
 // Visible implements TransportHandler.
 func (c *Core) Visible(host HostKey, name string) {
 	c.pairs.mu.Lock()
-	if name == "" {
-		delete(c.pairs.nearby, host)
-	} else if len(c.pairs.nearby) < maxNearby && checkName(name) == nil {
+	if _, known := c.pairs.nearby[host]; checkName(name) != nil {
+		delete(c.pairs.nearby, host) // gone, or nothing to show
+	} else if known || len(c.pairs.nearby) < maxNearby {
 		c.pairs.nearby[host] = name
 	}
 	c.pairs.mu.Unlock()
@@ -289,7 +289,11 @@ func (c *Core) firstFlight(ctx context.Context, offer pairing.Offer) (met, []byt
 	if m.person == me {
 		return met{}, nil, chat.ErrRefused
 	}
-	body, err := envelope.StartBody{Name: c.ownName(ctx), Reach: c.reach()}.Encode()
+	reach, err := read(ctx, c, c.reach)
+	if err != nil {
+		return met{}, nil, err
+	}
+	body, err := envelope.StartBody{Name: c.ownName(ctx), Reach: reach}.Encode()
 	if err != nil {
 		return met{}, nil, err
 	}
@@ -402,6 +406,9 @@ func (c *Core) digits(ctx context.Context, p *session.Peer, nonce []byte) (strin
 // compare shows the digits, waits for both people's answers and, if both agree,
 // makes the contact.
 func (c *Core) compare(ctx context.Context, u *pairUp, st PairStream, m met) error {
+	if ct, err := c.Contact(ctx, m.person); err == nil && ct.Blocked {
+		return chat.ErrBlocked // nobody asks about somebody blocked
+	}
 	c.setPair(u, func(p *Pairing) { p.Contact, p.Digits, p.State = m.person, m.digits, PairingCompare })
 	theirs := make(chan error, 1)
 	go func() { theirs <- theirDecision(ctx, st) }()
@@ -449,22 +456,27 @@ func (c *Core) befriend(ctx context.Context, host HostKey, m met) error {
 		in := inbox{step: s, host: host}
 		in.becomeContact(m.person)
 		ct, err := s.Contact(m.person)
-		if err == nil { // known already: the digits verify them
+		switch {
+		case err == nil && !ct.Pending: // known already: the digits verify them
 			ct.Verified = true
 			s.contactChanged(m.person)
 			return errors.Join(s.PutContact(ct), s.dropDigits(m.person), s.notice(m.person, chat.NoticeVerified))
-		}
-		if !errors.Is(err, chat.ErrNotFound) {
+		case errors.Is(err, chat.ErrNotFound):
+			ct = chat.Contact{ID: m.person, AddedAt: s.env.Now}
+		case err != nil:
 			return err
 		}
-		ct = chat.Contact{ID: m.person, GivenName: m.name, Verified: true, AddedAt: s.env.Now}
+		s.setPeer(m.person, m.peer)
+		if err := errors.Join(s.dropDigits(m.person), s.endJoining(m.person)); err != nil {
+			return err
+		}
+		ct.GivenName, ct.Verified, ct.Pending = m.name, true, false
 		if err := s.newContact(ct, chat.NoticeConnected); err != nil {
 			return err
 		}
 		if err := s.PutHost(chat.Host{Contact: m.person, HostKey: host, SeenAt: s.env.Now}); err != nil {
 			return err
 		}
-		s.setPeer(m.person, m.peer)
 		if m.start != nil {
 			_, err := s.AddOutbox(*m.start)
 			s.wake(m.person)
@@ -475,6 +487,20 @@ func (c *Core) befriend(ctx context.Context, host HostKey, m met) error {
 		}
 		return s.queueStart(m.person)
 	})
+}
+
+// endJoining ends the wait for the answer to a person's invitation: the two have
+// met by other means, and what waits goes by the session that came of it.
+func (s *step) endJoining(person chat.PersonID) error {
+	j, err := joiningOf(s, person)
+	if errors.Is(err, chat.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	s.then(func() { s.core.net.Unfollow(inviteRef(j.ID)) })
+	return errors.Join(s.DeleteJoining(j.ID), s.dropDigits(person), s.giveUpOlder(person, envelope.TypeStart), s.unseal(person))
 }
 
 // Pairings implements Client.
