@@ -289,11 +289,7 @@ func (c *Core) firstFlight(ctx context.Context, offer pairing.Offer) (met, []byt
 	if m.person == me {
 		return met{}, nil, chat.ErrRefused
 	}
-	reach, err := read(ctx, c, c.reach)
-	if err != nil {
-		return met{}, nil, err
-	}
-	body, err := envelope.StartBody{Name: c.ownName(ctx), Reach: reach}.Encode()
+	body, err := envelope.StartBody{Name: c.ownName(ctx), Reach: c.reach()}.Encode()
 	if err != nil {
 		return met{}, nil, err
 	}
