@@ -18,7 +18,6 @@ type Peer struct {
 	// What is known of the person's installations and prekeys.
 	regular  heldBundle
 	invited  heldBundle // the invitation's, with one-time keys
-	preferIt bool       // invited is newer than regular
 	seen     []seenBundle
 	inst     identity.Inst   // the one accepted last
 	former   []identity.Inst // accepted before

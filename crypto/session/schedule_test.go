@@ -435,8 +435,14 @@ func TestPlantedFaults(t *testing.T) {
 		profile int    // in which it shows soonest,
 		from    uint64 // from about this seed on
 	}{
-		{outerDedup, 0, 1}, {splitCommit, 0, 1}, {noMessageIDs, 0, 1}, {staleSeals, 0, 1}, {ignoreRollback, 2, 1},
-		{neverFetch, 0, 1}, {forgetAnswers, 2, 330}, {keepFailedState, 0, 1},
+		{outerDedup, 0, 1},
+		{splitCommit, 0, 1},
+		{noMessageIDs, 0, 1},
+		{staleSeals, 0, 1},
+		{ignoreRollback, 2, 1},
+		{neverFetch, 0, 1},
+		{forgetAnswers, 2, 330},
+		{keepFailedState, 0, 1},
 	} {
 		t.Run(strings.ReplaceAll(string(x.bug), " ", "-"), func(t *testing.T) {
 			pr := &profiles[x.profile]

@@ -75,7 +75,6 @@ type world struct {
 	log    []string
 	trace  bool
 	bug    bug
-	next   uint64
 }
 
 // bug is a fault planted in what surrounds the rules, to see that the world

@@ -241,6 +241,7 @@ func (r *linkRenderer) Destroy() {}
 func (r *linkRenderer) MinSize() fyne.Size {
 	return fyne.NewSize(measure(r.l.text, theme.SizePreview, true)+16, 28)
 }
+
 func (r *linkRenderer) Objects() []fyne.CanvasObject {
 	return []fyne.CanvasObject{r.l.ground, r.l.label}
 }

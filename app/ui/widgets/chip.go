@@ -156,6 +156,7 @@ func (r *chipRenderer) Destroy() {}
 func (r *chipRenderer) MinSize() fyne.Size {
 	return fyne.NewSize(measure(r.k.label, theme.SizePreview, true)+24, chipHeight)
 }
+
 func (r *chipRenderer) Objects() []fyne.CanvasObject {
 	return []fyne.CanvasObject{r.k.ground, r.k.text}
 }

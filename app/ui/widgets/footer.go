@@ -99,6 +99,7 @@ func (r *footerRenderer) Destroy() {}
 func (r *footerRenderer) MinSize() fyne.Size {
 	return fyne.NewSize(theme.SidebarCollapsed, theme.Footer)
 }
+
 func (r *footerRenderer) Objects() []fyne.CanvasObject {
 	return []fyne.CanvasObject{r.f.icon, r.f.text, r.f.clock, r.f.queue}
 }

@@ -239,6 +239,7 @@ type listRenderer struct{ l *List }
 
 func (r *listRenderer) Destroy()           {}
 func (r *listRenderer) MinSize() fyne.Size { return fyne.NewSize(theme.SidebarCollapsed, theme.Row) }
+
 func (r *listRenderer) Objects() []fyne.CanvasObject {
 	return []fyne.CanvasObject{r.l.clip, r.l.thumb}
 }

@@ -188,7 +188,6 @@ type party struct {
 	highest, acceptedHS int64
 	started, accepted   []int
 	want, refetch, due  bool
-	again               bool // something came twice: repeat the last acknowledgement
 	lastAck             *envelope
 
 	rows  []row
