@@ -241,3 +241,29 @@ func TestLicences(t *testing.T) {
 		t.Error("the GPL was not recognised")
 	}
 }
+
+// TestDependenciesAreNamed looks for the reason of each direct dependency.
+func TestDependenciesAreNamed(t *testing.T) {
+	mod, err := os.ReadFile(filepath.Join("..", "..", "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := os.ReadFile(filepath.Join("..", "..", "docs", "design.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	direct := 0
+	for line := range strings.Lines(string(mod)) {
+		path, version, ok := strings.Cut(strings.TrimSpace(line), " ")
+		if !ok || !strings.HasPrefix(version, "v") || strings.HasSuffix(version, "// indirect") {
+			continue
+		}
+		direct++
+		if !strings.Contains(string(doc), path) {
+			t.Errorf("docs/design.md does not say what %s is for", path)
+		}
+	}
+	if direct < 10 {
+		t.Errorf("only %d direct dependencies were found", direct)
+	}
+}
