@@ -18,7 +18,7 @@ type change struct {
 	network  *core.Network
 	contacts []chat.Contact
 	convs    []chat.Conversation
-	waiting  *int // requests and comparisons that wait for this person
+	waiting  *waiting // who waits for this person
 	view     *view
 	added    []chat.ConversationID // got new messages
 	events   []event.Event
@@ -188,14 +188,23 @@ func (l *loader) loadWaiting(ctx context.Context, c *change, n needs) error {
 	if err != nil {
 		return err
 	}
-	count := len(requests)
+	w := waiting{asking: len(requests)}
 	for _, p := range pairings {
-		if p.State == core.PairingCompare || (p.State == core.PairingWaiting && p.Incoming) {
-			count++
+		switch {
+		case p.Invitation:
+			w.comparing++
+		case p.State == core.PairingCompare || p.State == core.PairingWaiting && p.Incoming:
+			w.asking++
 		}
 	}
-	c.waiting = &count
+	c.waiting = &w
 	return nil
+}
+
+// waiting says who waits for this person.
+type waiting struct {
+	asking    int // to become a contact
+	comparing int // new contacts, for the six digits to be compared
 }
 
 func (l *loader) loadTimeline(ctx context.Context, c *change, n needs) error {

@@ -135,11 +135,14 @@ func (s *sidebar) layoutHead(w, h, foot float32) float32 {
 	return y + chipsHeight
 }
 
-func (s *sidebar) showWaiting(n int) {
-	if n == 0 {
+func (s *sidebar) showWaiting(w waiting) {
+	switch {
+	case w.asking > 0:
+		s.waiting.Set(widgets.ToneInfo, icons.AddContact, count("main.waiting", w.asking), t("main.waiting.show"))
+	case w.comparing > 0:
+		s.waiting.Set(widgets.ToneInfo, icons.Shield, count("main.comparing", w.comparing), t("main.comparing.show"))
+	default:
 		s.waiting.Set(widgets.ToneInfo, "", "", "")
-	} else {
-		s.waiting.Set(widgets.ToneInfo, icons.AddContact, count("main.waiting", n), t("main.waiting.show"))
 	}
 	if s.narrow {
 		s.waiting.Hide()

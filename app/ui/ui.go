@@ -54,7 +54,7 @@ type UI struct {
 	network  core.Network
 	contacts map[chat.PersonID]chat.Contact
 	convs    map[chat.PersonID]chat.Conversation
-	waiting  int
+	waiting  waiting
 	failing  bool // the core does not answer
 
 	load   *loader // belongs to the pump's lane of questions
@@ -245,12 +245,12 @@ var bannerIcons = map[string]icons.Name{
 	"error.offline": icons.Offline, "error.disk": icons.Disk, "error.database": icons.Warning, "error.core": icons.Warning,
 }
 
-func (u *UI) setWaiting(n int) {
-	if n > u.waiting && u.ready && !u.active {
+func (u *UI) setWaiting(w waiting) {
+	if w.asking > u.waiting.asking && u.ready && !u.active {
 		u.alertRequest()
 	}
-	u.waiting = n
-	u.side.showWaiting(n)
+	u.waiting = w
+	u.side.showWaiting(w)
 }
 
 // unread is how many messages are unread, over all.
