@@ -100,8 +100,8 @@ func TestWrongKeyForAnAddressIsNoConnection(t *testing.T) {
 		defer alice.n.mu.Unlock()
 		return target.wait > redialMin
 	})
-	if len(alice.events) != 0 || len(eve.events) != 0 {
-		t.Errorf("recognised: %q, %q", alice.events, eve.events)
+	if len(alice.saw()) != 0 || len(eve.saw()) != 0 {
+		t.Errorf("recognised: %q, %q", alice.saw(), eve.saw())
 	}
 }
 
@@ -224,7 +224,7 @@ func TestAbsurdFramesOverTheRealTransports(t *testing.T) {
 			}
 		}
 	}
-	if len(alice.batches) != 0 {
+	if len(alice.took()) != 0 {
 		t.Error("a frame was handed on")
 	}
 }

@@ -30,8 +30,8 @@ func TestTwoMachinesRecogniseEachOtherAndExchangeStatus(t *testing.T) {
 	alice, bob := meet(t)
 	alice.until("status of bob", func() bool { return slices.Contains(alice.statuses, "bob: status of bob for alice") })
 	bob.until("status of alice", func() bool { return slices.Contains(bob.statuses, "alice: status of alice for bob") })
-	if alice.events[0] != "recognised bob" || bob.events[0] != "recognised alice" {
-		t.Errorf("first events: %q, %q", alice.events, bob.events)
+	if alice.saw()[0] != "recognised bob" || bob.saw()[0] != "recognised alice" {
+		t.Errorf("first events: %q, %q", alice.saw(), bob.saw())
 	}
 }
 
@@ -70,8 +70,8 @@ func TestRestartReconnectsByTheAddressBook(t *testing.T) {
 		p.cfg.Port = p.n.State().Port
 		p.stop()
 	}
-	if l := alice.events[len(alice.events)-1]; l != "lost bob" {
-		t.Errorf("last event: %q", l)
+	if e := alice.saw(); e[len(e)-1] != "lost bob" {
+		t.Errorf("last event: %q", e)
 	}
 	alice.start()
 	bob.start()
@@ -155,8 +155,8 @@ func TestFramesRightBehindTheHelloHaveAName(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(alice.frames, []string{"bob:quick"}) {
-		t.Fatalf("alice got %q", alice.frames)
+	if !slices.Equal(alice.took(), []string{"bob:quick"}) {
+		t.Fatalf("alice got %q", alice.took())
 	}
 }
 
@@ -202,13 +202,13 @@ func TestRebindKeepsTheConnection(t *testing.T) {
 	// Whoever comes second gets the other one's status under the new name.
 	alice.until("status", func() bool { return slices.Contains(alice.statuses, "bob: status of bob for alice") })
 	bob.until("status", func() bool { return slices.Contains(bob.statuses, "alice: status of alice for bob") })
-	if a, err := alice.n.Deliver(t.Context(), "bob", [][]byte{[]byte("x")}); err != nil || len(a) != 1 || bob.frames[0] != "alice:x" {
-		t.Errorf("%v, %v, %q", a, err, bob.frames)
+	if a, err := alice.n.Deliver(t.Context(), "bob", [][]byte{[]byte("x")}); err != nil || len(a) != 1 || !slices.Equal(bob.took(), []string{"alice:x"}) {
+		t.Errorf("%v, %v, %q", a, err, bob.took())
 	}
 	bob.stop()
 	alice.until("lost under the new name", func() bool { return alice.events[len(alice.events)-1] == "lost bob" })
-	if slices.Contains(alice.events, "lost invite:07") || slices.Contains(alice.events, "recognised bob") {
-		t.Errorf("alice was told: %q", alice.events)
+	if e := alice.saw(); slices.Contains(e, "lost invite:07") || slices.Contains(e, "recognised bob") {
+		t.Errorf("alice was told: %q", e)
 	}
 	// What was followed has the new name, too: bob's node starts again and alice,
 	// who followed nobody, is found by bob alone.

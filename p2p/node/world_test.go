@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -135,6 +136,11 @@ func (p *person) until(what string, cond func() bool) {
 		return cond()
 	})
 }
+
+// took and saw return what arrived and what the handler was told so far.
+func (p *person) took() []string { p.mu.Lock(); defer p.mu.Unlock(); return slices.Clone(p.frames) }
+
+func (p *person) saw() []string { p.mu.Lock(); defer p.mu.Unlock(); return slices.Clone(p.events) }
 
 func (p *person) note(format string, args ...any) {
 	p.events = append(p.events, fmt.Sprintf(format, args...))

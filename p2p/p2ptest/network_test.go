@@ -102,6 +102,12 @@ func (p *person) Lost(ref string) {
 	p.online[ref] = false
 }
 
+func (p *person) took() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.frames)
+}
+
 func (p *person) sees(ref string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -214,8 +220,8 @@ func TestLossAndDuplicatesLoseNothing(t *testing.T) {
 		alice.within(2*time.Minute, "meet", func() bool { return alice.sees("bob") && bob.sees("alice") })
 		frames, want := numbered(300)
 		alice.deliverAll("bob", frames)
-		if !slices.Equal(bob.frames, want) {
-			t.Errorf("%d frames arrived, not %d in order", len(bob.frames), len(want))
+		if !slices.Equal(bob.took(), want) {
+			t.Errorf("%d frames arrived, not %d in order", len(bob.took()), len(want))
 		}
 		if s := net.Stats(); s.Lost == 0 || s.Duplicated == 0 {
 			t.Errorf("the network was too good: %+v", s)
@@ -262,8 +268,8 @@ func TestOneWayPartitionGivesNoFalseAnswer(t *testing.T) {
 		alice.within(2*time.Minute, "bob is back", func() bool { return alice.sees("bob") })
 		frames, want := numbered(3)
 		alice.deliverAll("bob", frames)
-		if !slices.Equal(bob.frames, want) {
-			t.Errorf("arrived: %q", bob.frames)
+		if !slices.Equal(bob.took(), want) {
+			t.Errorf("arrived: %q", bob.took())
 		}
 	})
 }
@@ -283,8 +289,8 @@ func TestReconnectsAtOnceAfterAnAddressChange(t *testing.T) {
 		}
 		frames, want := numbered(3)
 		alice.deliverAll("bob", frames)
-		if !slices.Equal(bob.frames, want) {
-			t.Errorf("arrived: %q", bob.frames)
+		if !slices.Equal(bob.took(), want) {
+			t.Errorf("arrived: %q", bob.took())
 		}
 	})
 }
