@@ -26,6 +26,7 @@ type faultStore struct {
 	after     bool
 	dead      bool
 	full      bool
+	count     int // transactions begun
 }
 
 func newFaultStore(db *sqlite.Store) *faultStore { return &faultStore{db: db} }
@@ -57,13 +58,25 @@ func (p *Person) DiskIsFull(full bool) {
 func (s *faultStore) isFull() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.full {
+		s.count++
+	}
 	return s.full
+}
+
+// Transactions counts what the person's program has begun to write since its
+// start.
+func (p *Person) Transactions() int {
+	p.store.mu.Lock()
+	defer p.store.mu.Unlock()
+	return p.store.count
 }
 
 // next reports whether this transaction may run and whether it is the last one.
 func (s *faultStore) next() (run, last bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.count++
 	if s.dead {
 		return false, true
 	}
