@@ -409,6 +409,9 @@ func TestWhy(t *testing.T) {
 	x.pump.run()
 	x.c.Change(func(*uitest.Client) {}, event.Event{Kind: event.MessageChanged, Conversation: x.conv(elli), Message: id})
 	x.pump.run()
+	if s := strings.Join(uitest.Texts(x.w), " "); strings.Contains(s, "keine Netzverbindung") {
+		t.Error("it says why before it could have been sent")
+	}
 	x.pump.pass(2 * patience)
 	if s := strings.Join(uitest.Texts(x.w), " "); !strings.Contains(s, "keine Netzverbindung") {
 		t.Errorf("it does not say why: %q", s)
@@ -611,6 +614,25 @@ func TestInserted(t *testing.T) {
 	i := slices.IndexFunc(x.u.conv.view.msgs, func(m chat.Message) bool { return m.Text == "verspätet" })
 	if i < 4 || i > 6 {
 		t.Errorf("it is at %d", i)
+	}
+}
+
+// TestElsewhere: while one reads in the middle of a long conversation, what happens
+// outside of what is loaded is not mixed in.
+func TestElsewhere(t *testing.T) {
+	x := open(t, setup{client: uitest.Office(3000)}).talk(sabine)
+	x.u.conv.seek(1500)
+	x.pump.run()
+	n, first := len(x.u.conv.view.msgs), x.u.conv.view.msgs[0].Seq
+	if !x.u.conv.view.newer || !x.u.conv.view.older {
+		t.Fatal("not in the middle")
+	}
+	x.arrives(sabine, "am Ende")
+	early := x.c.Msgs[x.conv(sabine)][2].ID
+	x.c.Change(func(*uitest.Client) {}, event.Event{Kind: event.MessageChanged, Conversation: x.conv(sabine), Message: early})
+	x.pump.run()
+	if got := x.u.conv.view; len(got.msgs) != n || got.msgs[0].Seq != first || got.last != 3001 {
+		t.Errorf("%d messages from %d to %d", len(got.msgs), got.msgs[0].Seq, got.last)
 	}
 }
 

@@ -168,9 +168,9 @@ func (h *History) ShowAt(k Key, y float32) bool {
 	if !ok || h.Size().Height < 1 {
 		return ok
 	}
-	edge := h.Size().Height - bottomPad
+	edge := h.Size().Height
 	for ; i < len(h.items); i++ {
-		y += h.view(i).height
+		y += h.heightOf(i)
 		if y >= edge {
 			h.anchor, h.over = i, y-edge
 			h.place()
@@ -229,6 +229,15 @@ func (h *History) view(i int) *itemView {
 	return v
 }
 
+// heightOf is the room an item takes: the newest has some under it.
+func (h *History) heightOf(i int) float32 {
+	height := h.view(i).height
+	if i == len(h.items)-1 {
+		height += bottomPad
+	}
+	return height
+}
+
 func (h *History) take() *itemView {
 	n := len(h.pool)
 	if n == 0 {
@@ -266,11 +275,11 @@ func (h *History) settle() {
 	h.anchor = min(max(0, h.anchor), n-1)
 	for h.over < 0 && h.anchor < n-1 {
 		h.anchor++
-		h.over += h.view(h.anchor).height
+		h.over += h.heightOf(h.anchor)
 	}
 	h.over = max(0, h.over)
 	for h.anchor > 0 {
-		height := h.view(h.anchor).height
+		height := h.heightOf(h.anchor)
 		if h.over < height {
 			break
 		}
@@ -282,11 +291,10 @@ func (h *History) settle() {
 // stack places items upwards from the anchor until the upper edge. If the first
 // item would hang in the air, everything moves up to it.
 func (h *History) stack(edge float32) {
-	y := edge - bottomPad + h.over
+	y := edge + h.over
 	for i := h.anchor; i >= 0 && y > 0; i-- {
-		v := h.view(i)
-		y -= v.height
-		h.placed = append(h.placed, placed{v, i, y})
+		y -= h.heightOf(i)
+		h.placed = append(h.placed, placed{h.view(i), i, y})
 	}
 	if y > 0 && h.over > 0 {
 		d := min(y, h.over)
@@ -294,22 +302,9 @@ func (h *History) stack(edge float32) {
 		for i := range h.placed {
 			h.placed[i].y -= d
 		}
-		h.fillBelow(edge)
 	}
 	for _, p := range h.placed {
 		p.v.Move(fyne.NewPos(0, p.y))
-	}
-}
-
-// fillBelow adds the items under the anchor that came into view by moving up.
-func (h *History) fillBelow(edge float32) {
-	bottom := h.placed[0]
-	y := bottom.y + bottom.v.height
-	for i := bottom.i + 1; i < len(h.items) && y < edge; i++ {
-		v := h.view(i)
-		h.placed = append([]placed{{v, i, y}}, h.placed...)
-		y += v.height
-		h.anchor, h.over = i, max(0, y-(edge-bottomPad))
 	}
 }
 

@@ -74,7 +74,7 @@ func sound(t *testing.T, h *History) {
 	if high.i > 0 && high.y > 0.01 {
 		t.Fatalf("a gap of %v above", high.y)
 	}
-	if bottom := low.y + low.v.height; low.i < len(h.items)-1 && bottom < s.Height-bottomPad-0.01 && !(high.i == 0 && high.y >= -0.01) {
+	if bottom := low.y + low.v.height; low.i < len(h.items)-1 && bottom < s.Height-0.01 && !(high.i == 0 && high.y >= -0.01) {
 		t.Fatalf("a gap under item %d of %d: it ends at %v", low.i, len(h.items), bottom)
 	}
 	if len(h.live) != len(h.placed) {

@@ -65,6 +65,16 @@ func TestWrapHostile(t *testing.T) {
 		if n := len(wrap(s, 500)); n == 0 || n > len(s)+1 {
 			t.Errorf("%d lines", n)
 		}
+		for at := 0; at < len(s); {
+			stop, gap := nextWord(s, at, len(s))
+			if stop-at > longWord+utf8.UTFMax || gap <= at {
+				t.Fatalf("a word of %d bytes is measured at once", stop-at)
+			}
+			at = gap
+			if s[min(at, len(s)-1)] == '\n' {
+				break // lines are cut before words
+			}
+		}
 	}
 }
 
