@@ -19,6 +19,7 @@ const (
 	footGap     = 12  // between a text's last line and the time
 	moreSide    = 28
 	panelWidth  = 340
+	bigEmoji    = 36 // size of a text that is nothing but emoji
 )
 
 // baseline is how far under its top a text of a size stands.
@@ -41,8 +42,15 @@ type bubbleGeometry struct {
 func (v *itemView) geometry(most float32) bubbleGeometry {
 	it := &v.item
 	room := most - 2*theme.BubblePadX
-	g := bubbleGeometry{lineHeight: height(theme.SizeText, false), foot: v.footWidth()}
-	g.lines = wrap(it.shown(), room)
+	v.textSize = theme.SizeText
+	g := bubbleGeometry{foot: v.footWidth()}
+	if emojiAlone(it.Text) {
+		v.textSize = bigEmoji
+		g.lines = []line{{0, len(it.Text), min(room, measure(it.Text, bigEmoji, false))}}
+	} else {
+		g.lines = wrap(it.shown(), room)
+	}
+	g.lineHeight = height(v.textSize, false)
 	for _, l := range g.lines {
 		g.inner = max(g.inner, l.width)
 	}
@@ -160,7 +168,7 @@ func (v *itemView) layText(x, y float32, g bubbleGeometry) {
 	v.laySelection(g.lineHeight)
 	for i, l := range g.lines {
 		if l.end > l.start {
-			v.text(v.item.Text[l.start:l.end], x, y+float32(i)*g.lineHeight, theme.SizeText, false, ftheme.ColorNameForeground)
+			v.text(v.item.Text[l.start:l.end], x, y+float32(i)*g.lineHeight, v.textSize, false, ftheme.ColorNameForeground)
 		}
 	}
 }
@@ -187,8 +195,8 @@ func (v *itemView) laySelection(lineHeight float32) {
 		if a >= b {
 			continue
 		}
-		x := measure(v.item.Text[l.start:a], theme.SizeText, false)
-		w := measure(v.item.Text[l.start:b], theme.SizeText, false) - x
+		x := measure(v.item.Text[l.start:a], v.textSize, false)
+		w := measure(v.item.Text[l.start:b], v.textSize, false) - x
 		v.rect(v.textPos.X+x, v.textPos.Y+float32(i)*lineHeight, w, lineHeight, 2, ftheme.ColorNameSelection)
 	}
 }
@@ -199,7 +207,7 @@ func (v *itemView) layFoot(right, y float32, g bubbleGeometry) float32 {
 	h := height(theme.SizeCaption, false)
 	fy := y + 1
 	if g.inline {
-		fy = y - g.lineHeight + baseline(theme.SizeText) - baseline(theme.SizeCaption)
+		fy = y - g.lineHeight + baseline(v.textSize) - baseline(theme.SizeCaption)
 	} else {
 		y += h + 2
 	}

@@ -102,8 +102,10 @@ type itemView struct {
 	// Of a bubble's text, for selecting in it.
 	lines   []line
 	textPos fyne.Position
-	bubble  hit // the bubble's place
-	clicks  clicks
+	// textSize is larger for emoji alone.
+	textSize float32
+	bubble   hit // the bubble's place
+	clicks   clicks
 }
 
 func newItemView(h *History) *itemView {

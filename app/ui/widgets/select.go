@@ -7,8 +7,6 @@ import (
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/driver/desktop"
-
-	"github.com/kuvert-im/kuvert/app/ui/theme"
 )
 
 // doubleClick is the longest time between the presses of a double click.
@@ -53,14 +51,14 @@ func (v *itemView) offset(p fyne.Position) int {
 	if len(v.lines) == 0 {
 		return 0
 	}
-	i := int((p.Y - v.textPos.Y) / height(theme.SizeText, false))
+	i := int((p.Y - v.textPos.Y) / height(v.textSize, false))
 	l := v.lines[min(max(0, i), len(v.lines)-1)]
 	s := v.item.Text[l.start:l.end]
 	best, dist := 0, abs(p.X-v.textPos.X)
 	for at := 0; at < len(s); {
 		_, n := utf8.DecodeRuneInString(s[at:])
 		at += n
-		d := abs(p.X - v.textPos.X - measure(s[:at], theme.SizeText, false))
+		d := abs(p.X - v.textPos.X - measure(s[:at], v.textSize, false))
 		if d > dist {
 			break
 		}
@@ -73,7 +71,7 @@ func (v *itemView) overText(p fyne.Position) bool {
 	if len(v.lines) == 0 {
 		return false
 	}
-	bottom := v.textPos.Y + float32(len(v.lines))*height(theme.SizeText, false)
+	bottom := v.textPos.Y + float32(len(v.lines))*height(v.textSize, false)
 	return v.bubble.holds(p) && p.Y >= v.textPos.Y-4 && p.Y <= bottom+4
 }
 

@@ -87,7 +87,45 @@ func wrapParagraph(text string, start, end int, width float32) []line {
 		cur.end, cur.width = gap, cur.width+w+space*float32(gap-stop)
 		at = gap
 	}
-	return append(out, cur.trimmed(text, space))
+	out = append(out, cur.trimmed(text, space))
+	for i, l := range out {
+		out[i].width = max(l.width, symbolWidth(text[l.start:l.end]))
+	}
+	return out
+}
+
+// symbolWidth measures a line with symbols as a whole: they come from other fonts,
+// and the sum of the words' widths is not theirs. Other lines give 0.
+func symbolWidth(s string) float32 {
+	for _, r := range s {
+		if r >= firstSymbol {
+			return measure(s, theme.SizeText, false)
+		}
+	}
+	return 0
+}
+
+// firstSymbol begins what the text font does not hold: arrows, signs, emoji.
+const firstSymbol = 0x2190
+
+// maxBigEmoji is how many characters an emoji-only message may have to be shown
+// large; one emoji may take up to ten.
+const maxBigEmoji = 12
+
+// emojiAlone reports whether a text is nothing but a few emoji.
+func emojiAlone(s string) bool {
+	n, pictures := 0, 0
+	for _, r := range s {
+		n++
+		switch {
+		case r >= 0x1F000 && r <= 0x1FAFF, r >= 0x2600 && r <= 0x27BF, r == 0x2764, r >= 0x2B00 && r <= 0x2BFF:
+			pictures++
+		case r == 0x200D, r == 0xFE0F, r >= 0xE0020 && r <= 0xE007F, r == ' ': // joiner, variant, tags
+		default:
+			return false
+		}
+	}
+	return pictures > 0 && n <= maxBigEmoji
 }
 
 // trimmed drops the spaces at a line's end.

@@ -78,6 +78,41 @@ func TestWrapHostile(t *testing.T) {
 	}
 }
 
+func TestEmojiAlone(t *testing.T) {
+	for s, want := range map[string]bool{
+		"👍": true, "😂😂": true, "❤️": true, "👋🏽": true, "🇩🇪": true, "👨‍👩‍👧": true, "👍 👍": true,
+		"": false, " ": false, "a": false, "👍 ok": false, "1": false, "→": false, strings.Repeat("👍", 13): false,
+	} {
+		if got := emojiAlone(s); got != want {
+			t.Errorf("%q: %v", s, got)
+		}
+	}
+}
+
+// TestBubbleHoldsItsText: the time never covers the text, whatever that is made
+// of, and nothing reaches out of the bubble.
+func TestBubbleHoldsItsText(t *testing.T) {
+	hard := []string{"Super 👍 danke 😊 ✅ 🎉 ❤️ 🙏 😂 👋🏽 🇩🇪 👨‍👩‍👧 ✓ → „Zitat“ – 5 € ½ × Ω", "👍", "مرحبا بالعالم", "你好，世界", "a\tb", strings.Repeat("W", 300), "Привет"}
+	for _, s := range append(hard, texts...) {
+		for _, width := range []float32{280, 780, 1300} {
+			h, w := shownHistory(t, []Item{{Key: Key{ID: chat.MessageID{1}}, Seq: 1, Text: s, Own: true, Time: "09:41", Word: "Zugestellt", Mark: MarkDelivered}})
+			w.Resize(fyne.NewSize(width, 600))
+			v := h.at(0)
+			left, right := v.bubble.pos.X, v.bubble.pos.X+v.bubble.size.Width
+			foot := v.texts[v.nText-1]
+			for _, c := range v.texts[:v.nText] {
+				end := c.Position().X + c.MinSize().Width
+				if c.Position().X < left-0.5 || end > right+0.5 {
+					t.Errorf("%q at %v: %q reaches from %v to %v, the bubble from %v to %v", s, width, c.Text, c.Position().X, end, left, right)
+				}
+				if c != foot && c.Position().Y+c.MinSize().Height > foot.Position().Y+4 && end > foot.Position().X {
+					t.Errorf("%q at %v: the time covers %q", s, width, c.Text)
+				}
+			}
+		}
+	}
+}
+
 func TestEllipsis(t *testing.T) {
 	window(t, nil, 10, 10)
 	for _, c := range []struct{ in, want string }{{"kurz", "kurz"}, {"zwei\nZeilen\tund  mehr", "zwei Zeilen und mehr"}} {
