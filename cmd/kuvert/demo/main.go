@@ -123,7 +123,7 @@ func (d *demo) act(ctx context.Context, l look, first bool) (err error) {
 		}
 	}
 	for _, p := range []*person{d.anna, d.bernd} {
-		if err := p.openConversation(ctx, d.other(p)); err != nil {
+		if err := p.openConversation(ctx); err != nil {
 			return err
 		}
 		if err := p.picture(ctx, filepath.Join(d.out, fmt.Sprintf("%s-%s-%s.png", p.short, l.theme, l.language))); err != nil {
@@ -190,7 +190,7 @@ func (d *demo) compare(ctx context.Context) error {
 // say types a text into one window and waits until the other side has it and has
 // said so.
 func (d *demo) say(ctx context.Context, from, to *person, text string) error {
-	if err := from.openConversation(ctx, to); err != nil {
+	if err := from.openConversation(ctx); err != nil {
 		return err
 	}
 	if err := from.typeText(ctx, text); err != nil {

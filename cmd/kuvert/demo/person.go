@@ -36,6 +36,7 @@ type person struct {
 	x      int // where the window stands
 	cmd    *exec.Cmd
 	window string
+	opened bool // the conversation is on the screen
 }
 
 // person makes a profile.
@@ -48,6 +49,7 @@ func (d *demo) person(ctx context.Context, work, name string, x int) (*person, e
 
 // start opens the window in a look and waits until it is there.
 func (p *person) start(ctx context.Context, l look) error {
+	p.opened = false
 	if err := p.dress(ctx, l); err != nil {
 		return err
 	}
@@ -139,12 +141,36 @@ func (p *person) stop() error {
 	}
 }
 
-// openConversation clicks the first row of the list.
-func (p *person) openConversation(ctx context.Context, _ *person) error {
-	if err := p.click(ctx, firstRowX, firstRowY); err != nil {
+// openConversation clicks the first row of the list, until the window shows that
+// it was understood: something above the list may just have moved it.
+func (p *person) openConversation(ctx context.Context) error {
+	if p.opened {
+		return nil
+	}
+	if err := p.settle(ctx); err != nil {
 		return err
 	}
-	return p.settle(ctx)
+	before, err := p.look(ctx)
+	if err != nil {
+		return err
+	}
+	err = await(ctx, "the conversation in the window of "+p.name, func() (bool, error) {
+		if err := p.click(ctx, firstRowX, firstRowY); err != nil {
+			return false, err
+		}
+		if err := p.settle(ctx); err != nil {
+			return false, err
+		}
+		now, err := p.look(ctx)
+		return now != before, err
+	})
+	p.opened = err == nil
+	return err
+}
+
+// look is a fingerprint of what the right half of the window shows.
+func (p *person) look(ctx context.Context) (string, error) {
+	return p.demo.screen.do(ctx, "import", "-silent", "-window", p.window, "-crop", "600x400+400+60", "+repage", "-depth", "8", "-format", "%#", "info:")
 }
 
 // typeText writes into the composer, key by key, and sends.
