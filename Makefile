@@ -17,7 +17,7 @@ FUZZTIME ?= 30
 # The packages that draw need a C compiler and much time under the race detector.
 DRAWING := /(cmd/kuvert|app/ui.*|assets.*)$$
 
-.PHONY: all run test nested demo build windows check lint format format-check vet tidy-check race vectors fuzz bench vuln clean go system screen
+.PHONY: all run test nested demo pictures build windows check lint format format-check vet tidy-check race vectors fuzz bench vuln clean go system screen
 
 all: build
 
@@ -54,6 +54,13 @@ nested: go
 ## demo: two profiles, two windows on a virtual screen that pair and talk; pictures in build/demo
 demo: screen
 	go run -tags $(TAGS) ./cmd/kuvert/demo -out $(BUILD)/demo
+
+## pictures: make demo, and keep its pictures for the documents
+pictures: demo
+	mkdir -p docs/images
+	cp $(BUILD)/demo/anna-light-de.png docs/images/conversation-light-de.png
+	cp $(BUILD)/demo/bernd-dark-en.png docs/images/conversation-dark-en.png
+	cp $(BUILD)/demo/empty-light-de.png docs/images/empty-light-de.png
 
 ## build: both programs into build/
 build: system
