@@ -105,7 +105,9 @@ func (t *transport) started(ctx context.Context, c *core.Core, ready func()) err
 		return nil
 	case <-t.up:
 	}
-	if err := c.KeepPort(ctx, t.State().Port); err != nil && ctx.Err() == nil {
+	// With a full disk it is not remembered, and the person is told of the disk.
+	err := c.KeepPort(ctx, t.State().Port)
+	if err != nil && !errors.Is(err, chat.ErrDiskFull) && ctx.Err() == nil {
 		return fmt.Errorf("run: remember the port: %w", err)
 	}
 	if ready != nil {
