@@ -96,7 +96,7 @@ lint: system
 
 ## race: the race detector over everything that draws nothing
 race: go
-	go test -race -p $(JOBS) -timeout 30m $$(go list ./... | grep -Ev '$(DRAWING)')
+	go test -race -short -p $(JOBS) -timeout 30m $$(go list ./... | grep -Ev '$(DRAWING)')
 
 ## vectors: the published test vectors, against the code
 vectors: go
