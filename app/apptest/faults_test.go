@@ -452,3 +452,47 @@ func TestNothingToSomebodyBlocked(t *testing.T) {
 		bob.Receives(m)
 	})
 }
+
+// Once the inviter has answered, nothing of the invitation stays with the guest,
+// and the two lines that tell of it stay two.
+func TestInvitationEndsWithItsAnswer(t *testing.T) {
+	two(t, func(w *apptest.World, alice, bob *apptest.Person) {
+		ctx := context.Background()
+		for range 3 {
+			bob.Receives(alice.Sends(bob, "a"))
+			alice.Receives(bob.Sends(alice, "b"))
+		}
+		bob.Restarts()
+		bob.Receives(alice.Sends(bob, "c"))
+		if keys, err := bob.Core.HelloKeys(ctx); err != nil || len(keys) != 1 {
+			t.Errorf("the guest still looks for %d connections, %v", len(keys), err)
+		}
+		for _, c := range []struct{ p, with *apptest.Person }{{alice, bob}, {bob, alice}} {
+			if got := c.p.Notices(c.with); !slices.Equal(got, []chat.Notice{chat.NoticeConnected}) {
+				t.Errorf("%s: %q", c.p.Name, got)
+			}
+		}
+	})
+}
+
+// What answers something stands behind it, whatever the clocks say.
+func TestOrderIsCausal(t *testing.T) {
+	two(t, func(w *apptest.World, alice, bob *apptest.Person) {
+		alice.SetClock(2 * time.Hour)
+		bob.SetClock(-decade)
+		var want []string
+		for i := range 6 {
+			from, to := alice, bob
+			if i%2 == 1 {
+				from, to = bob, alice
+			}
+			want = append(want, fmt.Sprint(i))
+			to.Receives(from.Sends(to, want[i]))
+			w.Advance(time.Minute)
+		}
+		sameTexts(t, alice, bob, want...)
+		if c, err := bob.Core.Conversation(context.Background(), bob.With(alice)); err != nil || c.Last.Text != "5" {
+			t.Errorf("the list shows %+v, %v", c.Last, err)
+		}
+	})
+}

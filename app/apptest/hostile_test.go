@@ -3,6 +3,7 @@ package apptest
 import (
 	"context"
 	"crypto/rand"
+	"encoding/hex"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -351,6 +352,117 @@ func TestNamesInTheNetwork(t *testing.T) {
 		alice.Core.Visible(core.HostKey{2}, "Neu")
 		if all, _ := alice.Core.Nearby(context.Background()); !slices.ContainsFunc(all, func(n core.Nearby) bool { return n.Name == "Neu" }) {
 			t.Error("a machine known already cannot change its name")
+		}
+	})
+}
+
+// sealedFor counts what is sealed and what waits unsealed for somebody.
+func (p *Person) sealedFor(other *Person) (sealed, unsealed int) {
+	p.w.T.Helper()
+	p.w.check(p.store.View(context.Background(), func(tx core.ReadTx) error {
+		items, err := tx.Outbox(other.Me(), 0, 10_000)
+		for _, it := range items {
+			if it.Inner == nil {
+				unsealed++
+			} else {
+				sealed++
+			}
+		}
+		return err
+	}))
+	return sealed, unsealed
+}
+
+// No more is sealed than a ratchet can skip: whatever of it gets lost, the rest
+// still opens.
+func TestWindow(t *testing.T) {
+	Run(t, func(w *World) {
+		alice, bob := w.Person("alice"), w.Person("bob")
+		w.Pair(alice, bob)
+		bob.GoesOffline()
+		for i := range 1100 {
+			alice.Sends(bob, "x")
+			if i == 500 {
+				alice.Restarts()
+			}
+		}
+		sealed, unsealed := alice.sealedFor(bob)
+		if sealed > session.NewWindow || sealed < session.NewWindow/2 || sealed+unsealed != 1100 {
+			t.Errorf("%d sealed and %d unsealed", sealed, unsealed)
+		}
+		bob.ComesOnline()
+		w.Advance(time.Minute)
+		if sealed, unsealed := alice.sealedFor(bob); sealed+unsealed > 0 {
+			t.Errorf("%d sealed and %d unsealed remain", sealed, unsealed)
+		}
+	})
+}
+
+// What somebody blocked sends on a connection that has not ended yet is not taken,
+// under any name, and not lost either.
+func TestBlockedKeepsSending(t *testing.T) {
+	attack(t, func(w *World, alice *Person, m *mallory) {
+		ctx := context.Background()
+		m.introduces()
+		me := chat.PersonID(m.env.Self.ID())
+		sealed, err := m.peer.Seal(m.now(), envelope.Payload{
+			Type: envelope.TypeMessage, Conversation: m.conversation(), MessageID: chat.NewMessageID(),
+			Seq: 1, Sent: time.Now(), Body: m.text("hallo"),
+		}, 0, true)
+		w.check(err)
+		frame, err := m.peer.Frame(m.now(), sealed)
+		w.check(err)
+		id := m.code.Auth.ID()
+		refs := []string{me.String(), "invite:" + hex.EncodeToString(id[:])}
+		w.check(alice.Core.SetBlocked(ctx, me, true))
+		for _, ref := range append(refs, "") {
+			if a := alice.Core.Frames(ctx, ref, m.link.key, [][]byte{frame}); a[0] != core.AnswerBusy && ref != "" || a[0] <= core.AnswerDuplicate {
+				t.Errorf("%q: answer %d", ref, a[0])
+			}
+		}
+		if got := alice.shownTexts(m.conversation()); len(got) != 0 {
+			t.Errorf("shown %q", got)
+		}
+		w.check(alice.Core.SetBlocked(ctx, me, false))
+		if a := alice.Core.Frames(ctx, refs[0], m.link.key, [][]byte{frame}); a[0] != core.AnswerCommitted {
+			t.Errorf("unblocked: answer %d", a[0])
+		}
+		if got := alice.shownTexts(m.conversation()); !slices.Equal(got, []string{"hallo"}) {
+			t.Errorf("unblocked: shown %q", got)
+		}
+	})
+}
+
+// regular is an inviter whose machine hands out another bundle than the one that
+// the invitation names, of the same identity.
+type regular struct{ *mallory }
+
+func (r regular) Bundle(context.Context, string) ([]byte, error) { return r.env.Self.Bundle(), nil }
+
+func TestBundleIsTheInvitations(t *testing.T) {
+	Run(t, func(w *World) {
+		bob := w.Person("bob")
+		m := program(w, bob)
+		m.link.handler = regular{m}
+		var err error
+		m.own, err = m.env.Self.Invite(rand.Reader, time.Now(), time.Now().Add(time.Hour).Truncate(time.Second), nil)
+		w.check(err)
+		m.code = m.own.Code
+		bob.Accepts(m.code.String())
+		w.Advance(10 * time.Minute)
+		if n := len(w.Net.Carried()); n != 0 {
+			t.Errorf("%d frames were sealed for other keys", n)
+		}
+		inviter := chat.PersonID(m.env.Self.ID())
+		if ct, err := bob.Core.Contact(context.Background(), inviter); err != nil || !ct.Pending {
+			t.Errorf("%+v, %v", ct, err)
+		}
+		w.Section("the right one")
+		m.link.handler = m
+		bob.Restarts()
+		w.Advance(time.Minute)
+		if len(m.got) == 0 {
+			t.Error("nothing came for the right keys")
 		}
 	})
 }
