@@ -14,6 +14,7 @@ type Link struct {
 	net     *Net
 	name    string
 	key     core.HostKey
+	addr    string
 	online  bool
 	handler core.TransportHandler
 	follows map[string]map[core.HostKey][]string
@@ -30,6 +31,7 @@ func (l *Link) Run(ctx context.Context, h core.TransportHandler) error {
 	l.net.mu.Unlock()
 	l.net.poke()
 	l.net.announce(l)
+	h.NetworkChanged()
 	<-ctx.Done()
 	l.net.mu.Lock()
 	l.handler = nil
@@ -59,16 +61,41 @@ func (nobody) OnStatus(context.Context, string, []byte) error             { retu
 func (nobody) Frames(context.Context, string, core.HostKey, [][]byte) []byte {
 	return []byte{core.AnswerBusy}
 }
+
 func (nobody) Bundle(context.Context, string) ([]byte, error)                    { return nil, errBroken }
 func (nobody) Visible(core.HostKey, string)                                      {}
 func (nobody) PairAccepted(context.Context, core.HostKey, core.PairStream) error { return errBroken }
 func (nobody) NetworkChanged()                                                   {}
 
 // HostKey implements core.Transport.
-func (l *Link) HostKey() core.HostKey { return l.key }
+func (l *Link) HostKey() core.HostKey {
+	l.net.mu.Lock()
+	defer l.net.mu.Unlock()
+	return l.key
+}
+
+// restart gives the machine the host key of its next start.
+func (l *Link) restart(seed [32]byte) {
+	l.net.mu.Lock()
+	defer l.net.mu.Unlock()
+	l.key = keyOf(seed)
+}
+
+// Moves gives the computer another address; its program notices.
+func (l *Link) Moves(n byte) {
+	l.net.mu.Lock()
+	l.addr = address(n)
+	l.net.mu.Unlock()
+	l.owner().NetworkChanged()
+	l.net.poke()
+}
 
 // Addrs implements core.Transport.
-func (l *Link) Addrs() []string { return []string{"/ip4/10.0.0.1/udp/4001/quic-v1"} }
+func (l *Link) Addrs() []string {
+	l.net.mu.Lock()
+	defer l.net.mu.Unlock()
+	return []string{l.addr}
+}
 
 // Follow implements core.Transport.
 func (l *Link) Follow(ref string, hosts map[core.HostKey][]string) {
@@ -107,7 +134,7 @@ func (l *Link) Rebind(host core.HostKey, from, to string) {
 		l.net.poke()
 		return
 	}
-	l.owner().Recognised(context.Background(), to, host, nil)
+	l.owner().Recognised(context.Background(), to, host, hit.ends[1-hit.side(l)].Addrs())
 	l.tell(hit)
 }
 
@@ -199,9 +226,9 @@ func (l *Link) carry(ctx context.Context, c *conn, f []byte) (byte, error) {
 		f = f[:len(f)/2]
 	case Pass, LoseAnswer, Twice:
 	}
-	a := h.Frames(ctx, ref, l.key, [][]byte{f})
+	a := h.Frames(ctx, ref, l.HostKey(), [][]byte{f})
 	if v == Twice {
-		a = h.Frames(ctx, ref, l.key, [][]byte{f})
+		a = h.Frames(ctx, ref, l.HostKey(), [][]byte{f})
 	}
 	l.net.log(l.name + " > " + other.name + ": frame, answer " + string('0'+rune(a[0])))
 	if v == LoseAnswer {
@@ -250,9 +277,9 @@ func (n *Net) announce(l *Link) {
 		a, b := l.shown, o.shown
 		h := l.handler
 		n.mu.Unlock()
-		o.owner().Visible(l.key, a)
+		o.owner().Visible(l.HostKey(), a)
 		if h != nil {
-			h.Visible(o.key, b)
+			h.Visible(o.HostKey(), b)
 		}
 	}
 }
@@ -267,14 +294,14 @@ func (l *Link) State() core.TransportState {
 // PairDial implements core.Transport.
 func (l *Link) PairDial(ctx context.Context, host core.HostKey) (core.PairStream, error) {
 	for _, o := range l.net.active() {
-		if o.key != host || strings.TrimSpace(o.shown) == "" {
+		if o.HostKey() != host || strings.TrimSpace(o.shown) == "" {
 			continue
 		}
 		a, b := newPipe()
 		h := o.handler
 		l.net.wg.Go(func() {
 			defer func() { _ = b.Close() }()
-			_ = h.PairAccepted(context.WithoutCancel(ctx), l.key, b)
+			_ = h.PairAccepted(context.WithoutCancel(ctx), l.HostKey(), b)
 		})
 		return a, nil
 	}

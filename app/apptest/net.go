@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/ed25519"
 	"errors"
+	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/kuvert-im/kuvert/app/core"
@@ -37,6 +39,7 @@ type Net struct {
 	links  []*Link
 	conns  []*conn
 	fault  Fault
+	far    bool
 	counts map[string]int
 	// Carried is every frame that was handed over, for checks on the bytes.
 	carried [][]byte
@@ -80,6 +83,14 @@ func (n *Net) SetFault(f Fault) {
 	n.fault = f
 }
 
+// SetFar takes everybody out of one office: from now on only machines whose host
+// key and address somebody knows are found.
+func (n *Net) SetFar(far bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.far = far
+}
+
 // Carried returns every frame that was handed over so far.
 func (n *Net) Carried() [][]byte {
 	n.mu.Lock()
@@ -95,6 +106,7 @@ func (n *Net) SetOnline(l *Link, on bool) {
 	if !on {
 		n.dropAll(l)
 	}
+	l.owner().NetworkChanged()
 	n.poke()
 }
 
@@ -106,13 +118,20 @@ func (n *Net) poke() {
 }
 
 func (n *Net) newLink(name string, seed [32]byte) *Link {
-	l := &Link{net: n, name: name, online: true, follows: map[string]map[core.HostKey][]string{}}
-	copy(l.key[:], ed25519.NewKeyFromSeed(seed[:]).Public().(ed25519.PublicKey))
+	l := &Link{net: n, name: name, key: keyOf(seed), addr: address(1), online: true, follows: map[string]map[core.HostKey][]string{}}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.links = append(n.links, l)
 	return l
 }
+
+func keyOf(seed [32]byte) (key core.HostKey) {
+	copy(key[:], ed25519.NewKeyFromSeed(seed[:]).Public().(ed25519.PublicKey))
+	return key
+}
+
+// address is one of those that computers have here.
+func address(n byte) string { return fmt.Sprintf("/ip4/10.0.0.%d/udp/4001/quic-v1", n) }
 
 func (n *Net) connectLoop() {
 	for {
@@ -134,7 +153,7 @@ func (n *Net) connectOne() bool {
 				continue
 			}
 			refA, refB, ok := recognise(a, b)
-			if !ok || !n.follows(a, refA) && !n.follows(b, refB) {
+			if !ok || !n.finds(a, refA, b) && !n.finds(b, refB, a) {
 				continue
 			}
 			n.establish(&conn{ends: [2]*Link{a, b}, refs: [2]string{refA, refB}, told: make(chan struct{})})
@@ -172,7 +191,7 @@ func (n *Net) establish(c *conn) {
 	ctx := context.Background()
 	for i, l := range c.ends {
 		other := c.ends[1-i]
-		l.owner().Recognised(ctx, c.refs[i], other.key, []string{"/ip4/10.0.0.1/udp/4001/quic-v1"})
+		l.owner().Recognised(ctx, c.refs[i], other.HostKey(), other.Addrs())
 	}
 	close(c.told)
 	n.exchangeStatus(ctx, c)
@@ -218,11 +237,12 @@ func (n *Net) between(a, b *Link) *conn {
 	return nil
 }
 
-func (n *Net) follows(l *Link, ref string) bool {
+// finds reports whether a link that looks for a ref can reach this machine.
+func (n *Net) finds(l *Link, ref string, other *Link) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	_, ok := l.follows[ref]
-	return ok
+	book, ok := l.follows[ref]
+	return ok && (!n.far || slices.Contains(book[other.key], other.addr))
 }
 
 // find returns a link's connection by what it calls the other.

@@ -250,6 +250,7 @@ func (p *Person) network() (core.Transport, error) {
 	if p.link == nil {
 		p.link = p.w.Net.newLink(p.Name, seed)
 	}
+	p.link.restart(seed)
 	return p.link, nil
 }
 

@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/kuvert-im/kuvert/crypto/envelope"
 	"github.com/kuvert-im/kuvert/crypto/invite"
 )
 
@@ -80,21 +79,6 @@ func parseMultiaddr(text string) (ap netip.AddrPort, quic, ok bool) {
 		return ap, false, false
 	}
 	return netip.AddrPortFrom(ip, uint16(port)), quic, true
-}
-
-// reach says where this machine is reached now, nil without a network.
-func (c *Core) reach() *envelope.ReachBody {
-	key := c.net.HostKey()
-	if key == (HostKey{}) {
-		return nil
-	}
-	r := &envelope.ReachBody{HostKey: key}
-	for _, a := range c.net.Addrs() {
-		if b, ok := packAddr(a); ok && len(r.Addrs) < envelope.MaxAddrs {
-			r.Addrs = append(r.Addrs, b)
-		}
-	}
-	return r
 }
 
 // hostPort is an address as IP:port, for people.

@@ -111,6 +111,11 @@ func (c *Core) SetBlocked(ctx context.Context, id chat.PersonID, blocked bool) e
 		if err := s.followJoining(id, !blocked); err != nil {
 			return err
 		}
+		if !blocked { // keys and addresses may have changed meanwhile
+			if err := s.tellReachTo(id); err != nil {
+				return err
+			}
+		}
 		return s.dropDigits(id)
 	})
 }

@@ -67,6 +67,8 @@ type Core struct {
 	pairs   pairs
 	aliases aliases
 	trouble trouble
+
+	reachKick chan struct{} // this machine may be reached elsewhere than before
 }
 
 var (
@@ -90,6 +92,7 @@ func New(cfg Config) (*Core, error) {
 	if c.net == nil {
 		c.net = noTransport{}
 	}
+	c.reachKick = make(chan struct{}, 1)
 	c.lanes.init(c)
 	c.pairs.init()
 	if _, err := c.loadSelf(context.Background()); err != nil {
@@ -121,6 +124,7 @@ func (c *Core) Run(ctx context.Context) error {
 	c.lanes.start(ctx)
 	g.Go(func() error { return c.net.Run(ctx, c) })
 	g.Go(func() error { return c.upkeepLoop(ctx) })
+	g.Go(func() error { return c.reachLoop(ctx) })
 	err := g.Wait()
 	c.lanes.stop()
 	c.pairs.closeAll()

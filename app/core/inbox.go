@@ -514,24 +514,6 @@ func (s *step) dropInvitationKeys() error {
 	return nil
 }
 
-// keepReach stores where a person's machine says it can be reached.
-func (s *step) keepReach(person chat.PersonID, r *envelope.ReachBody) error {
-	if r == nil || r.HostKey == ([32]byte{}) {
-		return nil
-	}
-	h := chat.Host{Contact: person, HostKey: r.HostKey, SeenAt: s.env.Now}
-	for _, a := range r.Addrs {
-		if text, ok := addrText(a); ok {
-			h.Addrs = append(h.Addrs, text)
-		}
-	}
-	if err := s.PutHost(h); err != nil {
-		return err
-	}
-	s.then(func() { s.core.followPerson(person) })
-	return nil
-}
-
 // contactOnline fills in what is not stored.
 func (c *Core) contactOnline(ct chat.Contact) chat.Contact {
 	ct.Online = !ct.Blocked && c.net.Connected(ct.ID.String())

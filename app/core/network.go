@@ -102,6 +102,10 @@ func (c *Core) followAll(ctx context.Context) error {
 	return nil
 }
 
+// followHosts is how many of a person's machines are followed, the newest ones:
+// the present key, the next one and what came before them.
+const followHosts = 4
+
 // followPerson hands a person's machines to the transport, or takes them back if
 // the person is blocked now.
 func (c *Core) followPerson(id chat.PersonID) {
@@ -121,7 +125,7 @@ func (c *Core) followPerson(id chat.PersonID) {
 		c.net.Unfollow(id.String())
 	default:
 		book := map[HostKey][]string{}
-		for _, h := range hosts {
+		for _, h := range hosts[:min(len(hosts), followHosts)] {
 			book[h.HostKey] = h.Addrs
 		}
 		c.net.Follow(id.String(), book)
@@ -394,4 +398,7 @@ func invitationBundle(tx ReadTx, ref string) ([]byte, error) {
 }
 
 // NetworkChanged implements TransportHandler.
-func (c *Core) NetworkChanged() { c.bus.Publish(event.Event{Kind: event.NetworkChanged}) }
+func (c *Core) NetworkChanged() {
+	c.bus.Publish(event.Event{Kind: event.NetworkChanged})
+	c.reachChanged()
+}

@@ -170,7 +170,11 @@ func (s *step) startBody() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return envelope.StartBody{Name: set[SettingName], Reach: s.core.reach()}.Encode()
+	reach, err := s.core.reach(s)
+	if err != nil {
+		return nil, err
+	}
+	return envelope.StartBody{Name: set[SettingName], Reach: reach}.Encode()
 }
 
 // ready brings a person's session into a state in which something can be

@@ -289,7 +289,11 @@ func (c *Core) firstFlight(ctx context.Context, offer pairing.Offer) (met, []byt
 	if m.person == me {
 		return met{}, nil, chat.ErrRefused
 	}
-	body, err := envelope.StartBody{Name: c.ownName(ctx), Reach: c.reach()}.Encode()
+	reach, err := read(ctx, c, c.reach)
+	if err != nil {
+		return met{}, nil, err
+	}
+	body, err := envelope.StartBody{Name: c.ownName(ctx), Reach: reach}.Encode()
 	if err != nil {
 		return met{}, nil, err
 	}

@@ -74,9 +74,12 @@ func Create(ctx context.Context, st Store, p NewProfile) error {
 
 // Endpoint returns what the transport of a profile needs before there is a
 // Core: the seed of its Ed25519 host key, the port it used last (0: none yet)
-// and whether it is confined to the local network. chat.ErrNoProfile if there
-// is no profile.
+// and whether it is confined to the local network. A host key that has served
+// its time gives way to the next one. chat.ErrNoProfile if there is no profile.
 func Endpoint(ctx context.Context, st Store) (seed [32]byte, port int, lanOnly bool, err error) {
+	// If that fails, the disk is full or broken: the old key will do, and the
+	// reading below finds what does not.
+	_ = turnHostKey(ctx, st, time.Now())
 	err = st.View(ctx, func(tx ReadTx) error {
 		b, err := tx.Secret(secretHost)
 		if errors.Is(err, chat.ErrNotFound) {

@@ -27,6 +27,9 @@ func (c *Core) upkeep(ctx context.Context) error {
 		if err := s.rotate(); err != nil {
 			return err
 		}
+		if err := s.keepHostKeys(); err != nil {
+			return err
+		}
 		if err := s.PruneSeen(s.env.Now.Add(-seenLife), seenKeep); err != nil {
 			return err
 		}
