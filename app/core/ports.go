@@ -154,6 +154,9 @@ type TransportState struct {
 	NoMulticast bool
 }
 
+// MaxPairMessage bounds a message of the pairing protocol, in bytes.
+const MaxPairMessage = 64 << 10
+
 // PairStream is an open stream of the pairing protocol: messages of at most
 // MaxPairMessage bytes either way.
 type PairStream interface {
