@@ -177,6 +177,14 @@ func mark(s chat.State) widgets.Mark {
 	return widgets.MarkNone
 }
 
+// named gives a contact a name to show as long as they have not told theirs.
+func named(c chat.Contact) chat.Contact {
+	if c.Name == "" {
+		c.Name = t("main.row.unnamed")
+	}
+	return c
+}
+
 // row is a conversation as the list shows it.
 func row(c chat.Contact, v chat.Conversation, me chat.PersonID, open bool, now time.Time) widgets.Row {
 	r := widgets.Row{

@@ -178,7 +178,7 @@ func (u *UI) applyPeople(c change) {
 		u.contacts, u.convs = map[chat.PersonID]chat.Contact{}, map[chat.PersonID]chat.Conversation{}
 	}
 	for _, p := range c.contacts {
-		u.contacts[p.ID] = p
+		u.contacts[p.ID] = named(p)
 	}
 	for _, v := range c.convs {
 		u.applyConversation(v, slices.Contains(c.added, v.ID))
@@ -339,7 +339,7 @@ func (u *UI) fetchThenShow(id chat.PersonID) {
 			return nil
 		}
 		return func() {
-			u.contacts[id] = p
+			u.contacts[id] = named(p)
 			u.ShowConversation(id)
 		}
 	})
