@@ -496,3 +496,34 @@ func TestOrderIsCausal(t *testing.T) {
 		}
 	})
 }
+
+// A profile that was put back makes itself anew: what the older copy had offered
+// to anybody is withdrawn, and other contacts are not left behind.
+func TestRolledBackProfileWithdraws(t *testing.T) {
+	apptest.Run(t, func(w *apptest.World) {
+		ctx := context.Background()
+		alice, bob, carol := w.Person("alice"), w.Person("bob"), w.Person("carol")
+		w.Pair(alice, bob)
+		w.Pair(alice, carol)
+		carol.GoesOffline()
+		alice.Invites()
+		back := alice.Snapshot()
+		for range 5 {
+			bob.Receives(alice.Sends(bob, "a"))
+			alice.Receives(bob.Sends(alice, "b"))
+		}
+		w.Advance(time.Minute)
+		alice.PutBack(back)
+		w.Advance(time.Minute)
+		if open, err := alice.Core.Issued(ctx); err != nil || len(open) != 0 {
+			t.Errorf("%d invitations of the older copy are open, %v", len(open), err)
+		}
+		carol.ComesOnline()
+		m1, m2 := alice.Sends(carol, "x"), carol.Sends(alice, "y")
+		carol.Receives(m1)
+		alice.Receives(m2)
+		if !slices.Contains(carol.Notices(alice), chat.NoticeSessionRenewed) {
+			t.Errorf("carol's lines: %q", carol.Notices(alice))
+		}
+	})
+}

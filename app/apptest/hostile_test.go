@@ -35,6 +35,12 @@ func (m *mallory) tells(pl envelope.Payload) byte {
 	answers, err := m.link.Deliver(context.Background(), victimRef, [][]byte{frame})
 	m.w.check(err)
 	synctest.Wait()
+	if answers[0] == core.AnswerRefused { // and it moved no key: the same bytes are refused again
+		again, err := m.link.Deliver(context.Background(), victimRef, [][]byte{frame})
+		if err != nil || again[0] != core.AnswerRefused {
+			m.w.T.Errorf("what was refused is answered %v the second time, %v", again, err)
+		}
+	}
 	return answers[0]
 }
 
@@ -463,6 +469,117 @@ func TestBundleIsTheInvitations(t *testing.T) {
 		w.Advance(time.Minute)
 		if len(m.got) == 0 {
 			t.Error("nothing came for the right keys")
+		}
+	})
+}
+
+// Two answer one invitation at the same time: the first one is taken, the second
+// refused, and alice is warned.
+func TestTwoGuests(t *testing.T) {
+	attack(t, func(w *World, alice *Person, m *mallory) {
+		other := program(w, alice)
+		other.code, other.link.key = m.code, core.HostKey{67}
+		other.link.Follow(victimRef, nil)
+		synctest.Wait()
+		other.peer = session.NewPeer(m.code.From)
+		other.starts()
+		m.introduces()
+		first := envelope.Payload{Type: envelope.TypeStart, Conversation: other.conversation(), Body: body(t, envelope.StartBody{Name: "eve"})}
+		if a := other.tells(first); a != core.AnswerRefused {
+			t.Errorf("the second guest is answered %d", a)
+		}
+		cs, err := alice.Core.Contacts(context.Background())
+		if err != nil || len(cs) != 1 || cs[0].Name != "bob" {
+			t.Errorf("contacts %+v, %v", cs, err)
+		}
+		page, err := alice.Core.Messages(context.Background(), chat.MessageQuery{Conversation: m.conversation()})
+		w.check(err)
+		if !slices.ContainsFunc(page, func(l chat.Message) bool { return l.Text == string(chat.NoticeInviteReused) }) {
+			t.Error("alice is not warned")
+		}
+	})
+}
+
+// A guest who connected in time and answers after the invitation's end.
+func TestGuestIsTooLate(t *testing.T) {
+	attack(t, func(w *World, alice *Person, m *mallory) {
+		w.Advance(8 * 24 * time.Hour)
+		a := m.tells(envelope.Payload{Type: envelope.TypeStart, Conversation: m.conversation(), Body: body(t, envelope.StartBody{Name: "bob"})})
+		if a != core.AnswerRefused {
+			t.Errorf("answer %d", a)
+		}
+		if cs, err := alice.Core.Contacts(context.Background()); err != nil || len(cs) != 0 {
+			t.Errorf("contacts %+v, %v", cs, err)
+		}
+	})
+}
+
+// A contact whose program was put back to an older state, and who tells nothing of
+// it: a new session is begun.
+func TestPeerWasPutBack(t *testing.T) {
+	attack(t, func(w *World, alice *Person, m *mallory) {
+		m.introduces()
+		w.Advance(time.Minute)
+		say := func(text string) envelope.Payload {
+			return envelope.Payload{Type: envelope.TypeMessage, Conversation: m.conversation(), Seq: 1, Body: m.text(text)}
+		}
+		old := m.peer.Clone()
+		if a := m.tells(say("vorher")); a != core.AnswerCommitted {
+			t.Fatalf("answer %d", a)
+		}
+		m.peer = old
+		if a := m.tells(say("noch einmal")); a != core.AnswerCannotOpen {
+			t.Errorf("answer %d", a)
+		}
+		w.Advance(time.Minute)
+		starts := 0
+		for _, pl := range m.got {
+			if pl.Type == envelope.TypeStart {
+				starts++
+			}
+		}
+		if starts != 2 {
+			t.Errorf("alice has begun %d sessions", starts)
+		}
+		if got := alice.shownTexts(m.conversation()); !slices.Equal(got, []string{"vorher"}) {
+			t.Errorf("shown %q", got)
+		}
+	})
+}
+
+// The one-time keys of an invitation end with its use.
+func TestOneTimeKeysEnd(t *testing.T) {
+	Run(t, func(w *World) {
+		alice, bob := w.Person("alice"), w.Person("bob")
+		w.Pair(alice, bob)
+		alice.Receives(bob.Sends(alice, "hallo"))
+		w.check(alice.store.View(context.Background(), func(tx core.ReadTx) error {
+			all, err := tx.Invitations()
+			if len(all) != 1 || len(all[0].Keys) != 0 || all[0].UsedBy != bob.Me() {
+				t.Errorf("%d invitations, keys of %d bytes", len(all), len(all[0].Keys))
+			}
+			return err
+		}))
+	})
+}
+
+// Where a contact says to be reached is looked at from then on.
+func TestReachIsKept(t *testing.T) {
+	attack(t, func(w *World, alice *Person, m *mallory) {
+		host := core.HostKey{9, 9}
+		packed := []byte{1, 10, 0, 0, 9, 0x0f, 0xa1}
+		at := func(key core.HostKey) *envelope.ReachBody {
+			return &envelope.ReachBody{HostKey: key, Addrs: [][]byte{packed, {1, 2, 3}}}
+		}
+		m.says(envelope.TypeStart, envelope.StartBody{Name: "bob", Reach: at(host)})
+		m.says(envelope.TypeReach, at(core.HostKey{8, 8}))
+		w.Net.mu.Lock()
+		defer w.Net.mu.Unlock()
+		book := alice.link.follows[chat.PersonID(m.env.Self.ID()).String()]
+		for _, key := range []core.HostKey{host, {8, 8}} {
+			if got := book[key]; len(got) != 1 || !strings.HasPrefix(got[0], "/ip4/10.0.0.9/") {
+				t.Errorf("followed at %q", got)
+			}
 		}
 	})
 }

@@ -128,6 +128,7 @@ func TestClonedProfile(t *testing.T) {
 		w.Pair(alice, bob)
 		bob.Receives(alice.Sends(bob, "vorher"))
 		w.Advance(time.Minute)
+		w.check(bob.Core.Verify(context.Background(), alice.Me()))
 		twin := w.twin(alice)
 		var sent []chat.MessageID
 		for i := range 4 {
@@ -155,6 +156,9 @@ func TestClonedProfile(t *testing.T) {
 		}
 		if l := bob.Notices(alice); len(l) > 20 {
 			t.Errorf("bob got %d lines", len(l))
+		}
+		if ct, err := bob.Core.Contact(context.Background(), alice.Me()); err != nil || ct.Verified {
+			t.Errorf("still verified: %+v, %v", ct, err)
 		}
 		w.Section("one of the two ends, and bob has asked alice")
 		twin.Quits()

@@ -19,6 +19,9 @@ func TestReplayAYearLater(t *testing.T) {
 			bob.Receives(alice.Sends(bob, "a"))
 			alice.Receives(bob.Sends(alice, "b"))
 		}
+		for range 5 { // several under one key of the ratchet
+			alice.Sends(bob, "c")
+		}
 		w.Advance(time.Hour)
 		carried := w.Net.Carried()
 		alice.Quits()
@@ -34,7 +37,7 @@ func TestReplayAYearLater(t *testing.T) {
 		if got := bob.Notices(alice); slices.Contains(got, chat.NoticeSessionRenewed) {
 			t.Errorf("notices %q", got)
 		}
-		if n := len(bob.shownTexts(bob.With(alice))); n != 6 {
+		if n := len(bob.shownTexts(bob.With(alice))); n != 11 {
 			t.Errorf("%d messages are shown", n)
 		}
 		m := alice.Sends(bob, "geht")

@@ -127,3 +127,21 @@ func TestLaneMoved(t *testing.T) {
 		t.Errorf("cursor %d after a new beginning", l.cursor)
 	}
 }
+
+// A second connection with somebody makes their lane start over on it.
+func TestLaneTakesANewConnection(t *testing.T) {
+	c := &Core{net: noTransport{}}
+	c.lanes.init(c)
+	c.lanes.start(t.Context())
+	bob := chat.PersonID{1}
+	l := &lane{core: c, wakeup: make(chan struct{}, 1), cursor: 7, ref: "a"}
+	c.lanes.open[bob] = l
+	c.lanes.enter(bob, "b", false)
+	if turn := l.nextTurn(); turn.ref != "b" || turn.cursor != 0 || len(l.wakeup) != 1 {
+		t.Errorf("%+v", turn)
+	}
+	c.lanes.rewind(bob)
+	if turn := l.nextTurn(); turn.ref != "b" || turn.cursor != 0 {
+		t.Errorf("%+v", turn)
+	}
+}
