@@ -527,3 +527,67 @@ func TestRolledBackProfileWithdraws(t *testing.T) {
 		}
 	})
 }
+
+// What was sealed for a session that is no more is sealed anew, once.
+func TestWaitingMessagesMoveToTheNewSession(t *testing.T) {
+	two(t, func(w *apptest.World, alice, bob *apptest.Person) {
+		bob.Receives(alice.Sends(bob, "vorher"))
+		w.Advance(time.Minute)
+		back := bob.Snapshot()
+		for range 3 {
+			bob.Receives(alice.Sends(bob, "dazwischen"))
+			alice.Receives(bob.Sends(alice, "ja"))
+		}
+		w.Advance(time.Minute)
+		bob.GoesOffline()
+		var ids []chat.MessageID
+		for i := range 5 {
+			ids = append(ids, alice.Sends(bob, fmt.Sprintf("wartet %d", i)))
+		}
+		bob.PutBack(back)
+		bob.ComesOnline()
+		w.Advance(time.Minute)
+		for _, id := range ids {
+			if s := alice.State(id); s != chat.Delivered {
+				t.Errorf("state %s", s)
+			}
+		}
+		got := bob.Texts(alice)
+		for i := range ids {
+			if n := count(got, fmt.Sprintf("wartet %d", i)); n != 1 {
+				t.Errorf("message %d is shown %d times", i, n)
+			}
+		}
+	})
+}
+
+// A profile that was put back to a time when messages were waiting sends them
+// again in its new session; they are shown once.
+func TestOlderCopyWithWaitingMessages(t *testing.T) {
+	two(t, func(w *apptest.World, alice, bob *apptest.Person) {
+		bob.GoesOffline()
+		var ids []chat.MessageID
+		var want []string
+		for i := range 5 {
+			want = append(want, fmt.Sprint(i))
+			ids = append(ids, alice.Sends(bob, want[i]))
+		}
+		back := alice.Snapshot()
+		bob.ComesOnline()
+		for _, text := range []string{"x", "y", "z"} {
+			want = append(want, text)
+			bob.Receives(alice.Sends(bob, text))
+		}
+		w.Advance(time.Minute)
+		alice.PutBack(back)
+		w.Advance(time.Minute)
+		for _, id := range ids {
+			if s := alice.State(id); s != chat.Delivered {
+				t.Errorf("state %s", s)
+			}
+		}
+		if got := bob.Texts(alice); !slices.Equal(got, want) {
+			t.Errorf("shown %q, want %q", got, want)
+		}
+	})
+}

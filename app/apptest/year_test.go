@@ -19,9 +19,11 @@ func TestReplayAYearLater(t *testing.T) {
 			bob.Receives(alice.Sends(bob, "a"))
 			alice.Receives(bob.Sends(alice, "b"))
 		}
+		bob.GoesOffline()
 		for range 5 { // several under one key of the ratchet
 			alice.Sends(bob, "c")
 		}
+		bob.ComesOnline()
 		w.Advance(time.Hour)
 		carried := w.Net.Carried()
 		alice.Quits()
