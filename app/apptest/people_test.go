@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -97,6 +98,9 @@ func TestOfflineRecipient(t *testing.T) {
 }
 
 func TestMoreThanTheWindow(t *testing.T) {
+	if testing.Short() {
+		t.Skip("1,200 messages take a minute under the race detector")
+	}
 	two(t, func(w *apptest.World, alice, bob *apptest.Person) {
 		bob.GoesOffline()
 		var ids []chat.MessageID
@@ -118,11 +122,19 @@ func TestMoreThanTheWindow(t *testing.T) {
 	})
 }
 
+// fewer cuts a repetition down for the race detector's short run.
+func fewer(all, short int) int {
+	if testing.Short() {
+		return short
+	}
+	return all
+}
+
 // Each kill point of both sides, before and after each commit.
 func TestKillPoints(t *testing.T) {
 	for _, victim := range []string{"alice", "bob"} {
 		for _, after := range []bool{false, true} {
-			for n := 1; n <= 12; n++ {
+			for n := 1; n <= fewer(12, 4); n++ {
 				t.Run(fmt.Sprintf("%s/after=%v/%d", victim, after, n), func(t *testing.T) { killAt(t, victim, after, n) })
 			}
 		}
@@ -162,6 +174,22 @@ func killAt(t *testing.T, victim string, after bool, n int) {
 	})
 }
 
+// dice are drawn from by the test and by whoever carries frames.
+type dice struct {
+	mu  sync.Mutex
+	rng *rand.Rand
+}
+
+func newDice(seed uint64) *dice {
+	return &dice{rng: rand.New(rand.NewPCG(seed, 1))} //nolint:gosec // a test's schedule
+}
+
+func (d *dice) IntN(n int) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.rng.IntN(n)
+}
+
 func count(all []string, one string) (n int) {
 	for _, s := range all {
 		if s == one {
@@ -172,10 +200,10 @@ func count(all []string, one string) (n int) {
 }
 
 func TestBadNetwork(t *testing.T) {
-	for seed := range uint64(12) {
+	for seed := range uint64(fewer(12, 3)) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			two(t, func(w *apptest.World, alice, bob *apptest.Person) {
-				rng := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // a test's schedule
+				rng := newDice(seed)
 				w.Net.SetFault(func(string, string, int, []byte) apptest.Verdict {
 					if rng.IntN(3) > 0 {
 						return apptest.Pass

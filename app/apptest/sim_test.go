@@ -52,6 +52,9 @@ func TestSimulatedConversation(t *testing.T) {
 // Timers alone would take up to their longest backoff: both sides notice by
 // themselves that the network is back.
 func TestSimulatedPartitionOfAWeek(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a week of tries to connect takes minutes under the race detector")
+	}
 	twoSimulated(t, func(w *apptest.World, alice, bob *apptest.Person) {
 		w.Section("the cable is out for a week")
 		bob.GoesOffline()
