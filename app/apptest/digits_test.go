@@ -127,7 +127,7 @@ func TestDigitsOfALateAnswer(t *testing.T) {
 func TestDigitsThroughKills(t *testing.T) {
 	for _, victim := range []string{"alice", "bob"} {
 		for _, after := range []bool{false, true} {
-			for n := 1; n <= 10; n++ {
+			for n := 1; n <= fewer(10, 3); n++ {
 				t.Run(fmt.Sprintf("%s/after=%v/%d", victim, after, n), func(t *testing.T) {
 					apptest.Run(t, func(w *apptest.World) {
 						alice, bob := w.Person("alice"), w.Person("bob")
@@ -153,7 +153,7 @@ func TestDigitsThroughKills(t *testing.T) {
 
 func TestDigitsOverABadNetwork(t *testing.T) {
 	faults := []apptest.Verdict{apptest.Pass, apptest.Drop, apptest.LoseAnswer, apptest.Twice}
-	for seed := range uint64(16) {
+	for seed := range uint64(fewer(16, 3)) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			apptest.Run(t, func(w *apptest.World) {
 				alice, bob := w.Person("alice"), w.Person("bob")
