@@ -265,13 +265,27 @@ func (s *step) sawPerson(person chat.PersonID, host HostKey, addrs []string) err
 	return s.PutHost(chat.Host{Contact: person, HostKey: host, Addrs: addrs, SeenAt: s.env.Now})
 }
 
+// connectedAs returns the name of a connection with a person, "" if there is none.
+func (c *Core) connectedAs(person chat.PersonID, ref string) string {
+	for _, name := range []string{person.String(), ref} {
+		if c.net.Connected(name) {
+			return name
+		}
+	}
+	return ""
+}
+
 // Lost implements TransportHandler.
 func (c *Core) Lost(ref string) {
 	person, err := read(context.Background(), c, func(tx ReadTx) (chat.PersonID, error) { return c.personOf(tx, ref) })
-	if err != nil || c.net.Connected(ref) || c.net.Connected(person.String()) {
+	if err != nil || c.connectedAs(person, ref) != "" {
 		return
 	}
 	c.lanes.leave(person)
+	if again := c.connectedAs(person, ref); again != "" {
+		c.lanes.enter(person, again, false) // they came back between the two looks
+		return
+	}
 	c.bus.Publish(event.Event{Kind: event.ContactChanged, Contact: person}, event.Event{Kind: event.NetworkChanged})
 }
 
