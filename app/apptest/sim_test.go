@@ -102,13 +102,14 @@ func TestSimulatedAddressBook(t *testing.T) {
 
 // Guest and inviter both restart at every moment of the pairing.
 func TestSimulatedRestartsWhilePairing(t *testing.T) {
-	for _, at := range []time.Duration{0, 10, 20, 40, 80, 160, 1000} {
+	const ms = time.Millisecond
+	for _, at := range []time.Duration{0, 10 * ms, 20 * ms, 40 * ms, 80 * ms, 160 * ms, time.Second} {
 		t.Run(fmt.Sprint(at), func(t *testing.T) {
 			apptest.RunSimulated(t, func(w *apptest.World) {
 				alice, bob := w.Person("alice"), w.Person("bob")
 				bob.Accepts(alice.Invites())
 				m := bob.Sends(alice, "hallo")
-				w.Advance(at * time.Millisecond)
+				w.Advance(at)
 				for _, p := range []*apptest.Person{alice, bob} {
 					p.Restarts()
 				}

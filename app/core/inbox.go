@@ -273,7 +273,7 @@ func (in *inbox) settle(person chat.PersonID) error {
 // applier checks a payload and returns what taking it in does. It writes
 // nothing itself.
 func (in *inbox) applier(person chat.PersonID, p envelope.Payload) (func() error, error) {
-	if known(p.Type) && p.Type != envelope.TypeAck && chat.ConversationID(p.Conversation) != chat.DirectConversation(in.me(), person) {
+	if knownType(p.Type) && p.Type != envelope.TypeAck && chat.ConversationID(p.Conversation) != chat.DirectConversation(in.me(), person) {
 		return nil, errInvalid
 	}
 	switch p.Type {
@@ -295,8 +295,8 @@ func (in *inbox) applier(person chat.PersonID, p envelope.Payload) (func() error
 	return func() error { return nil }, nil
 }
 
-// known reports whether this version knows a type of payload.
-func known(typ uint8) bool { return typ <= envelope.TypeDigits }
+// knownType reports whether this version knows a type of payload.
+func knownType(typ uint8) bool { return typ <= envelope.TypeDigits }
 
 func (in *inbox) message(person chat.PersonID, p envelope.Payload) (func() error, error) {
 	body, err := envelope.DecodeMessage(p.Body)
