@@ -41,7 +41,7 @@ func newMallory(w *World, victim *Person) *mallory {
 	var err error
 	m.code, err = invite.Parse(victim.Invites())
 	w.check(err)
-	m.link.Follow(victimRef, nil)
+	m.link.Follow(victimRef, nil, nil)
 	synctest.Wait()
 	m.peer = session.NewPeer(m.code.From)
 	m.starts()

@@ -496,7 +496,7 @@ func TestTwoGuests(t *testing.T) {
 	attack(t, func(w *World, alice *Person, m *mallory) {
 		other := program(w, alice)
 		other.code, other.link.key = m.code, core.HostKey{67}
-		other.link.Follow(victimRef, nil)
+		other.link.Follow(victimRef, nil, nil)
 		synctest.Wait()
 		other.peer = session.NewPeer(m.code.From)
 		other.starts()

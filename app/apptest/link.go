@@ -5,21 +5,23 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/kuvert-im/kuvert/app/chat"
 	"github.com/kuvert-im/kuvert/app/core"
 )
 
 // Link is one person's end of the network: a core.Transport whose frames are
 // carried by the test. Its fields are guarded by its Net's mutex.
 type Link struct {
-	net     *Net
-	name    string
-	key     core.HostKey
-	addr    string
-	online  bool
-	handler core.TransportHandler
-	follows map[string]map[core.HostKey][]string
-	shown   string
-	failing int // deliveries still to fail while the connection stands
+	net      *Net
+	name     string
+	key      core.HostKey
+	addr     string
+	online   bool
+	handler  core.TransportHandler
+	follows  map[string]map[core.HostKey][]string
+	shown    string
+	stations []core.Node
+	failing  int // deliveries still to fail while the connection stands
 }
 
 var _ core.Transport = (*Link)(nil)
@@ -66,6 +68,8 @@ func (nobody) Bundle(context.Context, string) ([]byte, error)                   
 func (nobody) Visible(core.HostKey, string)                                      {}
 func (nobody) PairAccepted(context.Context, core.HostKey, core.PairStream) error { return errBroken }
 func (nobody) NetworkChanged()                                                   {}
+func (nobody) NodeChanged(core.HostKey)                                          {}
+func (nobody) Traffic(chat.ContactKind, string, core.HostKey, string)            {}
 
 // HostKey implements core.Transport.
 func (l *Link) HostKey() core.HostKey {
@@ -98,7 +102,7 @@ func (l *Link) Addrs() []string {
 }
 
 // Follow implements core.Transport.
-func (l *Link) Follow(ref string, hosts map[core.HostKey][]string) {
+func (l *Link) Follow(ref string, hosts map[core.HostKey][]string, _ []core.Node) {
 	l.net.mu.Lock()
 	l.follows[ref] = hosts
 	l.net.mu.Unlock()

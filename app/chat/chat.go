@@ -45,6 +45,8 @@ var (
 	ErrUnsupported         = errors.New("setting or value is not known")
 	ErrUnreachable         = errors.New("other side cannot be reached")
 	ErrRefused             = errors.New("other side refused")
+	ErrQuota               = errors.New("mailbox is full")
+	ErrNodeLink            = errors.New("not a node's access link")
 )
 
 // State is how far a message has come. The values are stored; never change them.
@@ -203,6 +205,9 @@ type OutboxItem struct {
 	SentAt    time.Time // when the other machine said that it committed it
 	Attempts  int
 	NextAt    time.Time // zero: at the next opportunity
+	// MailedAt is when a mailbox took the present seal, MailedTo the node that did.
+	MailedAt time.Time
+	MailedTo [32]byte
 }
 
 // Invitation is one I issued.
@@ -242,4 +247,67 @@ type Request struct {
 	Name       string    `json:"name"`
 	ReceivedAt time.Time `json:"received_at"`
 	Frame      []byte    `json:"-"` // the sealed handshake, opened again on acceptance
+}
+
+// Node is an always-on machine that this person uses: it keeps mail and may relay.
+type Node struct {
+	Host  [32]byte // its host key, which never changes
+	Addrs []string // multiaddr text without the host key
+	Token [32]byte // access token
+	Relay bool
+	// Keeper is the contact whose computer it is; zero: a node of one's own.
+	Keeper  PersonID
+	AddedAt time.Time
+}
+
+// Queue is one mailbox queue: one contact, one direction, one node.
+type Queue struct {
+	ID      int64
+	Contact PersonID // zero while nobody has answered the invitation
+	Invite  [16]byte // the invitation whose first-contact queue it is; zero: none
+	// Out: this side puts into it; else this side fetches from it.
+	Out bool
+	// Mine: made by this side, on its access token. Only then are all four of the
+	// following known.
+	Mine    bool
+	RecvID  [24]byte
+	RecvCap [32]byte
+	SendID  [24]byte
+	SendCap [32]byte
+	Key     [32]byte // Kq, seals the blobs
+
+	Host  [32]byte // the node's
+	Addrs []string // the node's
+	// MadeAt is when the node had it; zero: still to be made (if Mine).
+	MadeAt time.Time
+	Until  time.Time // when it closes; zero: no end
+	Place  uint64    // up to where it was fetched
+	// SlotAt and SlotHash tell when which state was last left in its slot.
+	SlotAt   time.Time
+	SlotHash [32]byte
+}
+
+// ContactKind says why a machine was contacted. The values are stored.
+type ContactKind int8
+
+// The kinds.
+const (
+	ContactPerson   ContactKind = 1 // a contact's computer
+	ContactInvite   ContactKind = 2 // of somebody whose invitation is being answered, or who answers one
+	ContactNode     ContactKind = 3 // an own node
+	ContactTheirs   ContactKind = 4 // a contact's node: mail is left or fetched there
+	ContactSearch   ContactKind = 5 // everybody in this network: the search for others
+	ContactStranger ContactKind = 6 // a computer that nobody known uses: looked at, or came by itself
+	ContactRouter   ContactKind = 7 // the router, asked to open a port
+)
+
+// Contacted is one machine that was contacted, and when.
+type Contacted struct {
+	Kind   ContactKind
+	Person PersonID // zero if nobody is known
+	Host   [32]byte // zero if not known
+	Addr   string   // IP:port
+	First  time.Time
+	Last   time.Time
+	Count  int
 }

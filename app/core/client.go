@@ -18,6 +18,8 @@ type Client interface {
 	Conversations
 	Invitations
 	Pairings
+	Nodes
+	Insight
 	Events
 }
 
@@ -47,6 +49,10 @@ const (
 	SettingNotify        = "notify"         // bool: notifications
 	SettingNotifyContent = "notify_content" // bool: with name and text
 	SettingReadReceipts  = "read_receipts"  // bool: others see that I have read
+	SettingKeepMail      = "keep_mail"      // bool: this computer keeps its contacts' mail
+	// SettingTryAddrs lists addresses and ranges of further networks of the office
+	// where others are looked for, separated by spaces or commas.
+	SettingTryAddrs = "try_addresses"
 )
 
 // Values of SettingNetwork.
@@ -122,12 +128,28 @@ type Outgoing struct {
 
 // Delivery is the truth about one own message.
 type Delivery struct {
-	State    chat.State `json:"state"`
-	Why      Why        `json:"why"` // why it is not delivered yet; "" once it is
-	SentAt   time.Time  `json:"sent_at"`
-	NextTry  time.Time  `json:"next_try"` // zero: as soon as the other side is seen
-	Attempts int        `json:"attempts"`
+	Recipient chat.PersonID `json:"recipient"`
+	Name      string        `json:"name"` // the recipient's
+	State     chat.State    `json:"state"`
+	Where     Where         `json:"where"`
+	Holder    string        `json:"holder"`  // whose computer holds it, with WhereMailbox; "": a node
+	HeldAt    time.Time     `json:"held_at"` // since when it is there
+	Why       Why           `json:"why"`     // why it is not delivered yet; "" once it is
+	SentAt    time.Time     `json:"sent_at"`
+	NextTry   time.Time     `json:"next_try"` // zero: as soon as the other side is seen
+	Attempts  int           `json:"attempts"`
 }
+
+// Where is a message at the moment.
+type Where string
+
+// The places of a message.
+const (
+	WhereHere    Where = "here"    // on this computer alone
+	WhereMailbox Where = "mailbox" // also in a mailbox, waiting for the recipient
+	WhereDevice  Where = "device"  // on the recipient's computer
+	WhereRead    Where = "read"    // and was shown there
+)
 
 // Why says what a message waits for. The screens translate it.
 type Why string
@@ -145,6 +167,9 @@ const (
 	WhyDiskFull    Why = "disk_full"    // here
 	WhyOtherBusy   Why = "other_busy"   // the other side asks to wait
 	WhyExpiredKeys Why = "expired_keys" // the contact's keys are too old; they must come online once
+	WhyOffline     Why = "offline"      // in a mailbox until the other computer is switched on
+	WhyMailboxFull Why = "mailbox_full" // the other computer is off and its mailbox is full
+	WhyMailboxAway Why = "mailbox_away" // the other computer is off and its mailbox cannot be reached
 )
 
 // Invitations is about bringing people in.
@@ -229,6 +254,126 @@ const (
 	PairingRejected PairingState = "rejected" // refused here or there
 	PairingFailed   PairingState = "failed"   // connection lost, or timed out
 )
+
+// Nodes is about the always-on machines this person uses.
+type Nodes interface {
+	// Nodes lists them, those of colleagues too.
+	Nodes(ctx context.Context) ([]NodeInfo, error)
+	// AddNode takes a node's access link, in any case and with white space.
+	// chat.ErrNodeLink if it is none, chat.ErrInvitationVersion if a newer one.
+	AddNode(ctx context.Context, link string) (NodeInfo, error)
+	// RemoveNode stops using one. Contacts are told, what waits there is lost to
+	// this side, and what they sent comes again by another way.
+	RemoveNode(ctx context.Context, id string) error
+}
+
+// NodeInfo is one node and how it stands with it.
+type NodeInfo struct {
+	ID    string   `json:"id"`    // its host key, hexadecimal
+	Addrs []string `json:"addrs"` // IP:port
+	// Keeper is the contact whose computer it is, KeeperName their name; zero for
+	// a node of one's own.
+	Keeper     chat.PersonID `json:"keeper"`
+	KeeperName string        `json:"keeper_name"`
+	State      NodeStanding  `json:"state"`
+	Relay      bool          `json:"relay"` // it carries connections for this computer now
+	Used       int64         `json:"used"`  // bytes
+	Quota      int64         `json:"quota"` // bytes; 0: not known
+	AddedAt    time.Time     `json:"added_at"`
+}
+
+// NodeStanding is how it stands with a node.
+type NodeStanding string
+
+// The standings.
+const (
+	NodeConnected   NodeStanding = "connected"
+	NodeConnecting  NodeStanding = "connecting"
+	NodeUnreachable NodeStanding = "unreachable"
+	NodeRefused     NodeStanding = "refused" // its access link is not valid any more
+	NodeOutside     NodeStanding = "outside" // LAN-only mode, and it is not in this network
+	NodeFull        NodeStanding = "full"
+)
+
+// Insight lets people see for themselves what this computer does in the network,
+// and what is wrong with it.
+type Insight interface {
+	// Contacted lists each machine contacted in the last 24 hours, newest first.
+	Contacted(ctx context.Context) ([]Contacted, error)
+	// Diagnose looks at everything delivery depends on. It takes some seconds.
+	Diagnose(ctx context.Context) ([]Check, error)
+	// KeptMail is what this computer keeps for others, see SettingKeepMail.
+	KeptMail(ctx context.Context) (KeptMail, error)
+}
+
+// Contacted is a machine that was contacted.
+type Contacted struct {
+	Kind  string        `json:"kind"` // see ContactedKinds
+	Who   chat.PersonID `json:"who"`  // zero if nobody known
+	Name  string        `json:"name"` // theirs
+	Host  string        `json:"host"` // hexadecimal host key, "" if not known
+	Addr  string        `json:"addr"` // IP:port
+	First time.Time     `json:"first"`
+	Last  time.Time     `json:"last"`
+	Count int           `json:"count"`
+}
+
+// ContactedKinds are the texts of a Contacted's kind. For each the translations
+// say why it was contacted ("contacted.KIND.why") and what it could learn
+// ("contacted.KIND.learns").
+var ContactedKinds = map[chat.ContactKind]string{
+	chat.ContactPerson: "person", chat.ContactInvite: "invite", chat.ContactNode: "node",
+	chat.ContactTheirs: "theirs", chat.ContactSearch: "search", chat.ContactStranger: "stranger",
+	chat.ContactRouter: "router",
+}
+
+// Check is one finding of Diagnose. The translations hold a sentence for each:
+// "doctor.CHECK.CODE" says what was found, "doctor.CHECK.CODE.advice" what to do
+// (missing if nothing), with Params to fill in. None of it is secret.
+type Check struct {
+	Check  string            `json:"check"` // one of Checks
+	Level  Level             `json:"level"`
+	Code   string            `json:"code"`
+	Params map[string]string `json:"params"`
+}
+
+// Level is how grave a finding is.
+type Level string
+
+// The levels.
+const (
+	LevelOK   Level = "ok"
+	LevelNote Level = "note" // works, but could be better
+	LevelBad  Level = "bad"  // something does not work
+)
+
+// Checks are the names of what Diagnose looks at, in its order, with the codes of
+// each.
+var Checks = []struct {
+	Name  string
+	Codes []string
+}{
+	{"interfaces", []string{"ok", "none"}},                                             // params: addrs
+	{"port", []string{"ok", "taken"}},                                                  // port
+	{"multicast", []string{"ok", "none"}},                                              //
+	{"firewall", []string{"ok", "silent", "unknown"}},                                  // port
+	{"outside", []string{"lan_only", "reachable", "mapped", "unreachable", "unknown"}}, // addr
+	{"nat", []string{"lan_only", "none", "cone", "symmetric", "unknown"}},              //
+	{"relay", []string{"lan_only", "ok", "no_node", "no"}},                             //
+	{"mailbox", []string{"ok", "none", "unreachable", "refused", "full"}},              // node
+	{"clock", []string{"ok", "wrong", "unknown"}},                                      // minutes
+	{"disk", []string{"ok", "low", "full"}},                                            // free
+	{"database", []string{"ok", "damaged"}},                                            //
+	{"waiting", []string{"ok", "some"}},                                                // count
+}
+
+// KeptMail is what this computer keeps for others.
+type KeptMail struct {
+	On     bool  `json:"on"`
+	People int   `json:"people"` // who may leave mail here
+	Blobs  int   `json:"blobs"`  // what waits
+	Bytes  int64 `json:"bytes"`
+}
 
 // Events is about what changes.
 type Events interface {

@@ -187,33 +187,3 @@ func (t *trouble) now() string {
 	defer t.mu.Unlock()
 	return t.what
 }
-
-// noTransport is the network of a profile that was opened without one.
-type noTransport struct{}
-
-func (noTransport) Run(ctx context.Context, _ TransportHandler) error {
-	<-ctx.Done()
-	return nil
-}
-func (noTransport) HostKey() HostKey                         { return HostKey{} }
-func (noTransport) Addrs() []string                          { return nil }
-func (noTransport) Follow(string, map[HostKey][]string)      {}
-func (noTransport) Unfollow(string)                          {}
-func (noTransport) Rebind(HostKey, string, string)           {}
-func (noTransport) SendStatus(context.Context, string) error { return chat.ErrUnreachable }
-func (noTransport) Connected(string) bool                    { return false }
-func (noTransport) Restrict(bool)                            {}
-func (noTransport) Show(string)                              {}
-func (noTransport) State() TransportState                    { return TransportState{} }
-
-func (noTransport) Deliver(context.Context, string, [][]byte) ([]byte, error) {
-	return nil, chat.ErrUnreachable
-}
-
-func (noTransport) FetchBundle(context.Context, string) ([]byte, error) {
-	return nil, chat.ErrUnreachable
-}
-
-func (noTransport) PairDial(context.Context, HostKey) (PairStream, error) {
-	return nil, chat.ErrUnreachable
-}

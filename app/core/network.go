@@ -128,7 +128,7 @@ func (c *Core) followPerson(id chat.PersonID) {
 		for _, h := range hosts[:min(len(hosts), followHosts)] {
 			book[h.HostKey] = h.Addrs
 		}
-		c.net.Follow(id.String(), book)
+		c.net.Follow(id.String(), book, nil)
 	}
 }
 
@@ -141,7 +141,7 @@ func (c *Core) followInvitation(code invite.Code) {
 		}
 		book[h.HostKey] = addrs
 	}
-	c.net.Follow(inviteRef(code.Auth.ID()), book)
+	c.net.Follow(inviteRef(code.Auth.ID()), book, nil)
 }
 
 // keyCache holds the recognition keys by ref. They cost a key agreement each and

@@ -50,6 +50,15 @@ type ReadTx interface {
 	Invitation(id [16]byte) (chat.Invitation, error)
 	Invitations() ([]chat.Invitation, error) // newest first, used and revoked ones too
 	Joinings() ([]chat.Joining, error)
+
+	// Nodes are the always-on machines this person uses, the oldest first.
+	Nodes() ([]chat.Node, error)
+	// Queues are a person's mailbox queues in both directions, the zero id's
+	// those of open invitations; AllQueues everybody's. Oldest first.
+	Queues(person chat.PersonID) ([]chat.Queue, error)
+	AllQueues() ([]chat.Queue, error)
+	// Contacted are the machines last contacted at or after a time, newest first.
+	Contacted(since time.Time) ([]chat.Contacted, error)
 }
 
 // Tx reads and writes.
@@ -99,6 +108,16 @@ type Tx interface {
 	DeleteInvitation(id [16]byte) error
 	PutJoining(j chat.Joining) error
 	DeleteJoining(id [16]byte) error
+
+	PutNode(n chat.Node) error // inserts or replaces by Host
+	DeleteNode(host [32]byte) error
+	// PutQueue inserts (ID 0) or replaces a queue by its ID and returns the ID.
+	PutQueue(q chat.Queue) (id int64, err error)
+	DeleteQueue(id int64) error
+	// PutContacted adds to what is known of the same (Kind, Person, Host, Addr):
+	// the first time stays, the last one and the count are raised.
+	PutContacted(c chat.Contacted) error
+	PruneContacted(before time.Time) error
 }
 
 // HostKey is the Ed25519 public key of a machine's network endpoint: the
@@ -120,7 +139,8 @@ type Transport interface {
 	// Follow keeps trying to be connected with a ref at these machines (any
 	// number, also none: then only a discovered or incoming connection counts),
 	// and replaces what was followed for that ref. Unfollow stops.
-	Follow(ref string, hosts map[HostKey][]string)
+	// via are nodes through which these machines may also be reached, with Relay.
+	Follow(ref string, hosts map[HostKey][]string, via []Node)
 	Unfollow(ref string)
 	// Rebind gives a live connection and what is followed another name: the
 	// guest of an invitation became a contact. Recognition by the new ref is then
@@ -135,6 +155,8 @@ type Transport interface {
 	// SendStatus hands a fresh status to a connected ref.
 	SendStatus(ctx context.Context, ref string) error
 	Connected(ref string) bool
+	// Relayed tells whether all connections with a ref lead through a relay.
+	Relayed(ref string) bool
 
 	// Restrict switches LAN-only mode on or off while running.
 	Restrict(lanOnly bool)
@@ -144,7 +166,27 @@ type Transport interface {
 	PairDial(ctx context.Context, host HostKey) (PairStream, error)
 	// State is what the transport knows of the network.
 	State() TransportState
+	// TryAddrs replaces the addresses where others are looked for besides the own
+	// network: IP addresses or ranges like 192.168.3.0/24, at most MaxTryAddrs
+	// addresses in all; an error for anything else. Machines found there are
+	// treated as those found by multicast.
+	TryAddrs(list []string) error
+
+	// UseNodes replaces the own nodes. The transport stays connected with each,
+	// proves its access token, and in Internet mode keeps a place at its relay.
+	UseNodes(nodes []Node)
+	// NodeState tells how it stands with an own node.
+	NodeState(host HostKey) NodeState
+	// KeepMail makes this machine a mailbox for those who hold one of the access
+	// tokens, each with a quota of its own, or ends that (none). Stored mail stays.
+	KeepMail(ctx context.Context, tokens [][32]byte) error
+	// MailKept tells what this machine keeps.
+	MailKept(ctx context.Context) (MailKept, error)
+	Mailboxes
 }
+
+// MaxTryAddrs bounds the addresses of Transport.TryAddrs.
+const MaxTryAddrs = 1024
 
 // TransportState is a snapshot of the network.
 type TransportState struct {
@@ -152,7 +194,99 @@ type TransportState struct {
 	Port        int
 	PortTaken   bool // the configured port was taken
 	NoMulticast bool
+	// Reachable tells whether machines outside can open a connection to this one.
+	Reachable Tristate
+	// NAT is the kind of address translation before this machine, as far as known:
+	// "", "none", "cone" (can be punched through) or "symmetric" (cannot).
+	NAT string
+	// Outside are the addresses as others outside see them, IP:port.
+	Outside []string
+	// Mapped tells whether the router opened a port for this machine.
+	Mapped bool
 }
+
+// Tristate is yes, no or not known.
+type Tristate int8
+
+// The values of a Tristate.
+const (
+	Unknown Tristate = 0
+	Yes     Tristate = 1
+	No      Tristate = -1
+)
+
+// Node is an always-on machine as the transport needs it.
+type Node struct {
+	Host  HostKey
+	Addrs []string // multiaddr text without the host key
+	// Token is the access token of an own node; zero: somebody else's, at which
+	// only queues are used that others made.
+	Token [32]byte
+	Relay bool // it carries connections, too
+}
+
+// NodeState is how it stands with an own node.
+type NodeState struct {
+	Connected bool
+	Reserved  bool  // it relays for this machine now
+	Err       error // why not connected: wraps chat.ErrUnreachable or chat.ErrRefused (token)
+	Used      int64 // bytes that count against the token's quota
+	Quota     int64
+}
+
+// MailKept is what this machine keeps for others.
+type MailKept struct {
+	Queues, Blobs int
+	Bytes         int64
+}
+
+// Mailboxes is the mailbox protocol (docs/protocol/mailbox.md). Each call dials
+// the node if it is not connected. Errors wrap chat.ErrUnreachable (try again),
+// chat.ErrRefused (wrong token or capability), chat.ErrQuota or chat.ErrNotFound
+// (no such queue: it is to be made anew, or is over).
+type Mailboxes interface {
+	// MakeQueue creates a queue on the node's token; making the same one again
+	// changes nothing but until. A zero until has no end.
+	MakeQueue(ctx context.Context, n Node, q QueueIDs, until time.Time) error
+	DropQueue(ctx context.Context, n Node, recvID [24]byte, recvCap [32]byte) error
+	// PutMail stores blobs durably, in order, and returns how many were taken: a
+	// blob that is there already counts as taken.
+	PutMail(ctx context.Context, n Node, sendID [24]byte, sendCap [32]byte, blobs [][]byte) (taken int, err error)
+	// PutSlot replaces the one blob of a queue that stands for a state.
+	PutSlot(ctx context.Context, n Node, sendID [24]byte, sendCap [32]byte, blob []byte) error
+	// ListMail returns the next blobs after a place, oldest first, none at the
+	// end. The slot comes as any other blob, at a new place each time it changed.
+	ListMail(ctx context.Context, n Node, recvID [24]byte, recvCap [32]byte, after uint64) ([]MailBlob, error)
+	DeleteMail(ctx context.Context, n Node, recvID [24]byte, recvCap [32]byte, places []uint64) error
+	// WatchMail calls arrived with the index of each queue that holds something,
+	// at once and whenever something new comes, until ctx or the connection ends.
+	// arrived must not block.
+	WatchMail(ctx context.Context, n Node, queues []QueueIDs, arrived func(i int)) error
+	// PublishBundle leaves a blob at a place that whoever knows the id may read.
+	PublishBundle(ctx context.Context, n Node, id [24]byte, blob []byte, until time.Time) error
+	ReadBundle(ctx context.Context, n Node, id [24]byte) ([]byte, error)
+}
+
+// QueueIDs name a queue to both sides and let them in.
+type QueueIDs struct {
+	RecvID  [24]byte
+	RecvCap [32]byte
+	SendID  [24]byte
+	SendCap [32]byte
+}
+
+// MailBlob is one blob of a queue; places ascend.
+type MailBlob struct {
+	Place uint64
+	Blob  []byte
+}
+
+// Limits of the mailbox protocol.
+const (
+	MaxBlob     = 160 << 10 // bytes of one blob
+	MaxMailPage = 256       // blobs of one ListMail
+	MaxPublish  = 4 << 10   // bytes of a published bundle
+)
 
 // MaxPairMessage bounds a message of the pairing protocol, in bytes.
 const MaxPairMessage = 64 << 10
@@ -191,6 +325,11 @@ type TransportHandler interface {
 	PairAccepted(ctx context.Context, host HostKey, s PairStream) error
 	// NetworkChanged is told when State may have changed.
 	NetworkChanged()
+	// NodeChanged is told when NodeState of an own node may have changed.
+	NodeChanged(host HostKey)
+	// Traffic is told of every machine that packets were sent to or taken from, also
+	// of attempts that failed; the same one at most once a minute.
+	Traffic(kind chat.ContactKind, ref string, host HostKey, addr string)
 }
 
 // Answers to a frame, as the deliver protocol carries them.

@@ -29,6 +29,7 @@ const (
 	NearbyChanged       Kind = "nearby_changed"
 	NetworkChanged      Kind = "network_changed"
 	SettingsChanged     Kind = "settings_changed"
+	NodeChanged         Kind = "node_changed"     // nodes, or how it stands with one
 	TroubleChanged      Kind = "trouble_changed"  // disk full, database damaged …
 	WindowRequested     Kind = "window_requested" // a second start asks this one to come to the front
 )

@@ -435,3 +435,33 @@ func (c *Client) Pairings(ctx context.Context) ([]core.Pairing, error) {
 func (c *Client) Confirm(ctx context.Context, id string, same bool) error {
 	return tell(ctx, c, "Confirm", id, same)
 }
+
+// Nodes implements core.Nodes.
+func (c *Client) Nodes(ctx context.Context) ([]core.NodeInfo, error) {
+	return ask[[]core.NodeInfo](ctx, c, "Nodes")
+}
+
+// AddNode implements core.Nodes.
+func (c *Client) AddNode(ctx context.Context, link string) (core.NodeInfo, error) {
+	return ask[core.NodeInfo](ctx, c, "AddNode", link)
+}
+
+// RemoveNode implements core.Nodes.
+func (c *Client) RemoveNode(ctx context.Context, id string) error {
+	return tell(ctx, c, "RemoveNode", id)
+}
+
+// Contacted implements core.Insight.
+func (c *Client) Contacted(ctx context.Context) ([]core.Contacted, error) {
+	return ask[[]core.Contacted](ctx, c, "Contacted")
+}
+
+// Diagnose implements core.Insight.
+func (c *Client) Diagnose(ctx context.Context) ([]core.Check, error) {
+	return ask[[]core.Check](ctx, c, "Diagnose")
+}
+
+// KeptMail implements core.Insight.
+func (c *Client) KeptMail(ctx context.Context) (core.KeptMail, error) {
+	return ask[core.KeptMail](ctx, c, "KeptMail")
+}

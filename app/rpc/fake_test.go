@@ -230,3 +230,27 @@ func (f *fakeCore) Subscribe(ctx context.Context) (core.Subscription, error) {
 	}
 	return f.bus.Subscribe(), nil
 }
+
+func (f *fakeCore) Nodes(ctx context.Context) ([]core.NodeInfo, error) {
+	return reply[[]core.NodeInfo](f, ctx, "Nodes")
+}
+
+func (f *fakeCore) AddNode(ctx context.Context, link string) (core.NodeInfo, error) {
+	return reply[core.NodeInfo](f, ctx, "AddNode", link)
+}
+
+func (f *fakeCore) RemoveNode(ctx context.Context, id string) error {
+	return f.note(ctx, "RemoveNode", id)
+}
+
+func (f *fakeCore) Contacted(ctx context.Context) ([]core.Contacted, error) {
+	return reply[[]core.Contacted](f, ctx, "Contacted")
+}
+
+func (f *fakeCore) Diagnose(ctx context.Context) ([]core.Check, error) {
+	return reply[[]core.Check](f, ctx, "Diagnose")
+}
+
+func (f *fakeCore) KeptMail(ctx context.Context) (core.KeptMail, error) {
+	return reply[core.KeptMail](f, ctx, "KeptMail")
+}

@@ -49,6 +49,13 @@ var methods = map[string]method{
 	"Pair":     get1(core.Client.Pair),
 	"Pairings": get(core.Client.Pairings),
 	"Confirm":  do2(core.Client.Confirm),
+
+	"Nodes":      get(core.Client.Nodes),
+	"AddNode":    get1(core.Client.AddNode),
+	"RemoveNode": do1(core.Client.RemoveNode),
+	"Contacted":  get(core.Client.Contacted),
+	"Diagnose":   get(core.Client.Diagnose),
+	"KeptMail":   get(core.Client.KeptMail),
 }
 
 const (

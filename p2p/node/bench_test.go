@@ -30,7 +30,7 @@ func benchPair(b *testing.B, transport string) (alice, bob *person) {
 	alice.start()
 	bob.start()
 	addrs := slices.DeleteFunc(bob.n.Addrs(), func(a string) bool { return !strings.Contains(a, transport) })
-	alice.n.Follow("bob", map[HostKey][]string{bob.n.HostKey(): addrs})
+	alice.n.Follow("bob", map[HostKey][]string{bob.n.HostKey(): addrs}, nil)
 	waitFor(b, "connected", func() bool { return alice.n.Connected("bob") })
 	return alice, bob
 }

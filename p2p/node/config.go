@@ -78,7 +78,27 @@ type State struct {
 	Port        int
 	PortTaken   bool // the configured port was taken
 	NoMulticast bool
+	Reachable   int8 // from outside: 1 yes, -1 no, 0 not known
+	// NAT is the kind of address translation before this machine, as far as known:
+	// "", "none", "cone" (can be punched through) or "symmetric" (cannot).
+	NAT     string
+	Outside []string // the addresses as others outside see them, IP:port
+	Mapped  bool     // the router opened a port for this machine
 }
+
+// Traffic says why a machine was contacted.
+type Traffic int8
+
+// The kinds of traffic; their values are those of the domain.
+const (
+	TrafficPerson   Traffic = 1 // a followed or recognised ref's machine
+	TrafficInvite   Traffic = 2
+	TrafficStation  Traffic = 3 // an own station
+	TrafficTheirs   Traffic = 4 // somebody else's station
+	TrafficSearch   Traffic = 5 // everybody in this network
+	TrafficStranger Traffic = 6 // looked at because it announced itself, or came by itself
+	TrafficRouter   Traffic = 7 // asked to open a port
+)
 
 // PairStream is an open stream of the pairing protocol: messages of at most
 // pair.MaxMessage bytes either way.
@@ -112,6 +132,12 @@ type Handler interface {
 	PairAccepted(ctx context.Context, host HostKey, s PairStream) error
 	// NetworkChanged is told when State may have changed.
 	NetworkChanged()
+	// StationChanged is told when StationState may have changed.
+	StationChanged(host HostKey)
+	// Traffic is told of every machine that packets were sent to or taken from, also
+	// of attempts that failed; the same one at most once a minute. host is zero if it
+	// is not known, addr is IP:port. It must not block.
+	Traffic(kind Traffic, ref string, host HostKey, addr string)
 }
 
 // answerBusy is the answer to a frame that is over a limit.

@@ -32,7 +32,7 @@ type target struct {
 // Follow keeps trying to be connected with a ref at these machines (any number,
 // also none: then only a discovered or incoming connection counts), and replaces
 // what was followed for that ref.
-func (n *Node) Follow(ref string, hosts map[HostKey][]string) {
+func (n *Node) Follow(ref string, hosts map[HostKey][]string, _ []Station) {
 	parsed := parseHosts(hosts)
 	n.mu.Lock()
 	t := n.targets[ref]

@@ -137,7 +137,7 @@ func TestRestrictWhileRunning(t *testing.T) {
 	if !alice.n.Connected("bob") {
 		t.Error("a local connection was closed")
 	}
-	alice.n.Follow("carol", map[HostKey][]string{bob.n.HostKey(): {"/ip4/8.8.8.8/tcp/1"}})
+	alice.n.Follow("carol", map[HostKey][]string{bob.n.HostKey(): {"/ip4/8.8.8.8/tcp/1"}}, nil)
 	id, _ := peerID(HostKey{2})
 	if _, err := alice.n.reach(t.Context(), id, parseAddrs([]string{"/ip4/8.8.8.8/tcp/1"})); !errors.Is(err, ErrNotFound) {
 		t.Errorf("a public address was tried: %v", err)

@@ -91,7 +91,7 @@ func TestWrongKeyForAnAddressIsNoConnection(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	alice.n.Follow("bob", map[HostKey][]string{host.HostKey(): eve.n.Addrs()})
+	alice.n.Follow("bob", map[HostKey][]string{host.HostKey(): eve.n.Addrs()}, nil)
 	alice.n.mu.Lock()
 	target := alice.n.targets["bob"]
 	alice.n.mu.Unlock()

@@ -75,7 +75,7 @@ func TestRestartReconnectsByTheAddressBook(t *testing.T) {
 	}
 	alice.start()
 	bob.start()
-	bob.n.Follow("alice", bob.hosts["alice"]) // bob was dialled the first time
+	bob.n.Follow("alice", bob.hosts["alice"], nil) // bob was dialled the first time
 	waitFor(t, "both are connected again", func() bool { return alice.n.Connected("bob") && bob.n.Connected("alice") })
 	if a, b := alice.n.State(), bob.n.State(); a.PortTaken || b.PortTaken || a.Port != alice.cfg.Port {
 		t.Errorf("ports: %+v, %+v", a, b)
@@ -90,7 +90,7 @@ func TestFollowWaitsForAMachineThatIsOff(t *testing.T) {
 	hosts := map[HostKey][]string{bob.n.HostKey(): bob.n.Addrs()}
 	bob.cfg.Port = bob.n.State().Port
 	bob.stop()
-	alice.n.Follow("bob", hosts)
+	alice.n.Follow("bob", hosts, nil)
 	bob.start()
 	waitFor(t, "connected", func() bool { return alice.n.Connected("bob") })
 }
@@ -191,7 +191,7 @@ func TestRebindKeepsTheConnection(t *testing.T) {
 	bob.setKey("invite:07", key)
 	alice.start()
 	bob.start()
-	bob.n.Follow("invite:07", map[HostKey][]string{alice.n.HostKey(): alice.n.Addrs()})
+	bob.n.Follow("invite:07", map[HostKey][]string{alice.n.HostKey(): alice.n.Addrs()}, nil)
 	waitFor(t, "guest and inviter met", func() bool { return alice.n.Connected("invite:07") && bob.n.Connected("invite:07") })
 	befriend(alice, bob)
 	bob.n.Rebind(alice.n.HostKey(), "invite:07", "alice")
@@ -228,7 +228,7 @@ func TestTwoNamesForOneMachine(t *testing.T) {
 	key := [32]byte{7}
 	alice.setKey("invite:07", key)
 	bob.setKey("invite:07", key)
-	bob.n.Follow("invite:07", map[HostKey][]string{alice.n.HostKey(): alice.n.Addrs()})
+	bob.n.Follow("invite:07", map[HostKey][]string{alice.n.HostKey(): alice.n.Addrs()}, nil)
 	waitFor(t, "both names", func() bool {
 		return alice.n.Connected("invite:07") && bob.n.Connected("invite:07") && alice.n.Connected("bob") && bob.n.Connected("alice")
 	})
@@ -340,7 +340,7 @@ func TestBeforeRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n.Follow("bob", nil)
+	n.Follow("bob", nil, nil)
 	n.Unfollow("bob")
 	n.Rebind(HostKey{}, "a", "b")
 	n.Show("Alice")

@@ -11,6 +11,7 @@ import (
 	mrand "math/rand/v2"
 	"net"
 	"net/netip"
+	"reflect"
 	"slices"
 	"time"
 
@@ -48,7 +49,7 @@ func (n *Node) watchLoop(ctx context.Context) {
 		n.pingQuiet(now)
 		n.dropIdleStrangers(now)
 		n.dropSpares(now)
-		if s := n.State(); s != state {
+		if s := n.State(); !reflect.DeepEqual(s, state) {
 			state = s
 			n.h.NetworkChanged()
 		}

@@ -111,7 +111,7 @@ func (p *person) setKey(ref string, key [32]byte) {
 }
 
 func (p *person) follow(o *person) {
-	p.n.Follow(o.name, map[HostKey][]string{o.n.HostKey(): o.n.Addrs()})
+	p.n.Follow(o.name, map[HostKey][]string{o.n.HostKey(): o.n.Addrs()}, nil)
 }
 
 func (p *person) id() peer.ID { return p.n.id }
@@ -222,3 +222,6 @@ func (p *person) PairAccepted(ctx context.Context, host HostKey, s PairStream) e
 }
 
 func (p *person) NetworkChanged() {}
+
+func (p *person) StationChanged(HostKey)                   {}
+func (p *person) Traffic(Traffic, string, HostKey, string) {}

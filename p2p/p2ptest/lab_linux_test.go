@@ -64,12 +64,12 @@ func labNode(text string) error {
 	defer stop()
 	h := &labHandler{}
 	for seed, addrs := range c.Follow {
-		n.Follow("friend", map[node.HostKey][]string{node.HostKey(labKey(seed).Public().(ed25519.PublicKey)): addrs})
+		n.Follow("friend", map[node.HostKey][]string{node.HostKey(labKey(seed).Public().(ed25519.PublicKey)): addrs}, nil)
 	}
 	n.Show(c.Name)
 	if c.Tempted {
 		for i, a := range temptations {
-			n.Follow(fmt.Sprint("temptation ", i), map[node.HostKey][]string{{byte(i), 1}: a})
+			n.Follow(fmt.Sprint("temptation ", i), map[node.HostKey][]string{{byte(i), 1}: a}, nil)
 		}
 	}
 	go labTalk(ctx, n, h)
@@ -291,3 +291,6 @@ func waitForLeak(t *testing.T, l *p2ptest.Lab) {
 		}
 	}
 }
+
+func (h *labHandler) StationChanged(node.HostKey)                        {}
+func (h *labHandler) Traffic(node.Traffic, string, node.HostKey, string) {}

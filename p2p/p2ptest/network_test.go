@@ -70,7 +70,7 @@ func (p *person) start(discovery bool) {
 }
 
 func (p *person) follow(o *person) {
-	p.n.Follow(o.name, map[node.HostKey][]string{o.n.HostKey(): o.n.Addrs()})
+	p.n.Follow(o.name, map[node.HostKey][]string{o.n.HostKey(): o.n.Addrs()}, nil)
 }
 
 // within advances time until cond holds.
@@ -204,7 +204,7 @@ func TestSlowHandlers(t *testing.T) {
 		defer second.stop()
 		alice.n.Follow("bob", map[node.HostKey][]string{
 			bob.n.HostKey(): bob.n.Addrs(), second.n.HostKey(): second.n.Addrs(),
-		})
+		}, nil)
 		alice.within(20*time.Second, "both machines", func() bool { return bob.sees("alice") && second.sees("alice") })
 	})
 }
@@ -322,3 +322,6 @@ func TestRestartReconnectsByTheAddressBook(t *testing.T) {
 		alice.within(75*time.Second, "bob is back", func() bool { return alice.sees("bob") && bob.sees("alice") })
 	})
 }
+
+func (p *person) StationChanged(node.HostKey)                        {}
+func (p *person) Traffic(node.Traffic, string, node.HostKey, string) {}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/kuvert-im/kuvert/app/chat"
 	"github.com/kuvert-im/kuvert/app/core"
+	"github.com/kuvert-im/kuvert/p2p/mailbox"
 	"github.com/kuvert-im/kuvert/p2p/node"
 )
 
@@ -77,7 +78,18 @@ func (t *Transport) remember(host core.HostKey, addrs []string) {
 }
 
 // State implements core.Transport.
-func (t *Transport) State() core.TransportState { return core.TransportState(t.Node.State()) }
+func (t *Transport) State() core.TransportState {
+	s := t.Node.State()
+	return core.TransportState{
+		Online: s.Online, Port: s.Port, PortTaken: s.PortTaken, NoMulticast: s.NoMulticast,
+		Reachable: core.Tristate(s.Reachable), NAT: s.NAT, Outside: s.Outside, Mapped: s.Mapped,
+	}
+}
+
+// Follow implements core.Transport.
+func (t *Transport) Follow(ref string, hosts map[core.HostKey][]string, via []core.Node) {
+	t.Node.Follow(ref, hosts, stations(via))
+}
 
 // PairDial implements core.Transport.
 func (t *Transport) PairDial(ctx context.Context, host core.HostKey) (core.PairStream, error) {
@@ -104,8 +116,16 @@ func (t *Transport) SendStatus(ctx context.Context, ref string) error {
 
 // networkError gives the network's own errors the sentinels of the domain.
 func networkError(err error) error {
-	if errors.Is(err, node.ErrNotConnected) || errors.Is(err, node.ErrNotFound) {
-		return fmt.Errorf("%w: %w", chat.ErrUnreachable, err)
+	for _, known := range []struct{ from, to error }{
+		{node.ErrNotConnected, chat.ErrUnreachable},
+		{node.ErrNotFound, chat.ErrUnreachable},
+		{mailbox.ErrRefused, chat.ErrRefused},
+		{mailbox.ErrQuota, chat.ErrQuota},
+		{mailbox.ErrNotFound, chat.ErrNotFound},
+	} {
+		if errors.Is(err, known.from) {
+			return fmt.Errorf("%w: %w", known.to, err)
+		}
 	}
 	return err
 }

@@ -38,6 +38,10 @@ type Client struct {
 	Ways     map[chat.MessageID]core.Delivery
 	Open     []core.IssuedInvitation
 	Around   []core.Nearby
+	Stations []core.NodeInfo
+	Machines []core.Contacted
+	Findings []core.Check
+	Kept     core.KeptMail
 	Compares []core.Pairing
 	// Codes says what an invitation's text leads to.
 	Codes map[string]chat.Contact
@@ -406,4 +410,46 @@ func (c *Client) Subscribe(ctx context.Context) (core.Subscription, error) {
 		return nil, err
 	}
 	return c.bus.Subscribe(), nil
+}
+
+// Nodes implements core.Nodes.
+func (c *Client) Nodes(ctx context.Context) (out []core.NodeInfo, err error) {
+	err = c.do(ctx, "Nodes", func() error { out = slices.Clone(c.Stations); return nil })
+	return out, err
+}
+
+// AddNode implements core.Nodes.
+func (c *Client) AddNode(ctx context.Context, _ string) (out core.NodeInfo, err error) {
+	err = c.do(ctx, "AddNode", func() error {
+		out = core.NodeInfo{ID: "ab", State: core.NodeConnecting}
+		c.Stations = append(c.Stations, out)
+		return nil
+	})
+	return out, err
+}
+
+// RemoveNode implements core.Nodes.
+func (c *Client) RemoveNode(ctx context.Context, id string) error {
+	return c.do(ctx, "RemoveNode", func() error {
+		c.Stations = slices.DeleteFunc(c.Stations, func(n core.NodeInfo) bool { return n.ID == id })
+		return nil
+	})
+}
+
+// Contacted implements core.Insight.
+func (c *Client) Contacted(ctx context.Context) (out []core.Contacted, err error) {
+	err = c.do(ctx, "Contacted", func() error { out = slices.Clone(c.Machines); return nil })
+	return out, err
+}
+
+// Diagnose implements core.Insight.
+func (c *Client) Diagnose(ctx context.Context) (out []core.Check, err error) {
+	err = c.do(ctx, "Diagnose", func() error { out = slices.Clone(c.Findings); return nil })
+	return out, err
+}
+
+// KeptMail implements core.Insight.
+func (c *Client) KeptMail(ctx context.Context) (out core.KeptMail, err error) {
+	err = c.do(ctx, "KeptMail", func() error { out = c.Kept; return nil })
+	return out, err
 }
