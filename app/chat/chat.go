@@ -278,10 +278,10 @@ type Queue struct {
 
 	Host  [32]byte // the node's
 	Addrs []string // the node's
+	Relay bool     // the node carries connections, too
 	// MadeAt is when the node had it; zero: still to be made (if Mine).
 	MadeAt time.Time
 	Until  time.Time // when it closes; zero: no end
-	Place  uint64    // up to where it was fetched
 	// SlotAt and SlotHash tell when which state was last left in its slot.
 	SlotAt   time.Time
 	SlotHash [32]byte
