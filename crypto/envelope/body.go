@@ -12,8 +12,6 @@ const (
 	MaxText   = 64 << 10
 	MaxName   = 128
 	MaxRead   = 500
-	MaxAddrs  = 16
-	MaxAddr   = 128
 	MaxBundle = 16 << 10
 )
 
@@ -34,14 +32,6 @@ type StartBody struct {
 // ReadBody says which messages were shown to the sender of this payload.
 type ReadBody struct {
 	IDs [][16]byte // at most MaxRead
-}
-
-// ReachBody tells where the sender can be reached. The latest one counts.
-type ReachBody struct {
-	HostKey [32]byte // public key of the sender's host
-	Next    [32]byte // that of the host to come, zero if not announced
-	Addrs   [][]byte // at most MaxAddrs, each at most MaxAddr bytes; opaque here
-	Ext     canon.Ext
 }
 
 // BundleBody carries a new bundle, signed by itself.
@@ -77,13 +67,6 @@ type wireStart struct {
 
 type wireRead struct {
 	IDs [][16]byte `cbor:"1,keyasint"`
-}
-
-type wireReach struct {
-	HostKey [32]byte  `cbor:"1,keyasint"`
-	Next    []byte    `cbor:"2,keyasint,omitempty"`
-	Addrs   [][]byte  `cbor:"3,keyasint"`
-	Ext     canon.Ext `cbor:"-1,keyasint,omitempty"`
 }
 
 type wireBundle struct {
@@ -164,47 +147,6 @@ func DecodeRead(raw []byte) (b ReadBody, err error) {
 		return b, fmt.Errorf("%w: %d messages read", ErrTooLarge, len(w.IDs))
 	}
 	return ReadBody(w), nil
-}
-
-// Encode returns the canonical encoding of b.
-func (b ReachBody) Encode() ([]byte, error) {
-	if err := b.check(); err != nil {
-		return nil, err
-	}
-	return encodeBody(b.wire())
-}
-
-// DecodeReach reads a ReachBody.
-func DecodeReach(raw []byte) (b ReachBody, err error) {
-	var w wireReach
-	if err := decodeBody(raw, &w); err != nil {
-		return b, err
-	}
-	return w.body()
-}
-
-func (b *ReachBody) wire() *wireReach {
-	return &wireReach{HostKey: b.HostKey, Next: optional(b.Next[:]), Addrs: b.Addrs, Ext: b.Ext}
-}
-
-func (w *wireReach) body() (ReachBody, error) {
-	b := ReachBody{HostKey: w.HostKey, Addrs: w.Addrs, Ext: w.Ext}
-	if err := readOptional(b.Next[:], w.Next); err != nil {
-		return b, err
-	}
-	return b, b.check()
-}
-
-func (b *ReachBody) check() error {
-	if len(b.Addrs) > MaxAddrs {
-		return fmt.Errorf("%w: %d addresses", ErrTooLarge, len(b.Addrs))
-	}
-	for _, a := range b.Addrs {
-		if len(a) == 0 || len(a) > MaxAddr {
-			return fmt.Errorf("%w: address of %d bytes", ErrMalformed, len(a))
-		}
-	}
-	return nil
 }
 
 // Encode returns the canonical encoding of b.

@@ -17,14 +17,13 @@ package envelope
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"math/bits"
 
 	"filippo.io/age"
 
 	"github.com/kuvert-im/kuvert/crypto/canon"
+	"github.com/kuvert-im/kuvert/crypto/internal/padding"
 )
 
 const (
@@ -67,7 +66,7 @@ func Seal(r age.Recipient, payload []byte) ([]byte, error) {
 		return nil, fmt.Errorf("%w: payload of %d bytes", ErrTooLarge, len(payload))
 	}
 	var out bytes.Buffer
-	out.Grow(padme(max(MinSize, len(payload)+usualHeader)))
+	out.Grow(padding.Padme(max(MinSize, len(payload)+usualHeader)))
 	w, err := age.Encrypt(&out, r)
 	if err != nil {
 		return nil, fmt.Errorf("envelope: seal: %w", err)
@@ -102,7 +101,11 @@ func OpenAs(stanza string, id age.Identity, blob []byte) ([]byte, error) {
 	if _, err := plain.ReadFrom(r); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrTampered, err)
 	}
-	return unpad(plain.Bytes())
+	payload, err := padding.Content(plain.Bytes())
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	return payload, nil
 }
 
 const (
@@ -115,7 +118,7 @@ const (
 // most MaxHeader bytes with exactly one stanza, of the given type. age itself
 // would read 2 MiB of header and a thousand stanzas.
 func Check(stanza string, blob []byte) error {
-	if len(blob) < MinSize || len(blob) > MaxSize || padme(len(blob)) != len(blob) {
+	if len(blob) < MinSize || len(blob) > MaxSize || padding.Padme(len(blob)) != len(blob) {
 		return fmt.Errorf("%w: envelope of %d bytes", ErrMalformed, len(blob))
 	}
 	head := blob[:min(len(blob), MaxHeader)]
@@ -138,40 +141,19 @@ func InnerHash(blob []byte) [32]byte { return canon.Hash("envelope", blob) }
 const (
 	usualHeader = 300 // bytes of a ratchet header without a KEM part, about
 
-	lengthSize = 4        // in front of the payload
-	chunkSize  = 64 << 10 // of age's payload, in bytes of plaintext
-	chunkTag   = 16       // more in each chunk's ciphertext
+	chunkSize = 64 << 10 // of age's payload, in bytes of plaintext
+	chunkTag  = 16       // more in each chunk's ciphertext
 )
 
 // pad returns length | payload | zeros, as long as it must be for an envelope of
 // a Padmé size, head bytes of which are there already.
 func pad(payload []byte, head int) []byte {
-	least := lengthSize + len(payload)
-	for total := padme(max(MinSize, head+sealedSize(least))); ; total = padme(total + 1) {
+	least := padding.LengthSize + len(payload)
+	for total := padding.Padme(max(MinSize, head+sealedSize(least))); ; total = padding.Padme(total + 1) {
 		if n, ok := plainSize(total - head); ok {
-			out := make([]byte, n)
-			binary.BigEndian.PutUint32(out, uint32(len(payload)))
-			copy(out[lengthSize:], payload)
-			return out
+			return padding.Frame(payload, n)
 		}
 	}
-}
-
-// unpad is the reverse; what follows the payload must be zeros.
-func unpad(b []byte) ([]byte, error) {
-	if len(b) < lengthSize {
-		return nil, fmt.Errorf("%w: no length", ErrMalformed)
-	}
-	n, rest := binary.BigEndian.Uint32(b), b[lengthSize:]
-	if uint64(n) > uint64(len(rest)) {
-		return nil, fmt.Errorf("%w: length beyond the end", ErrMalformed)
-	}
-	for _, c := range rest[n:] {
-		if c != 0 {
-			return nil, fmt.Errorf("%w: padding is not zero", ErrMalformed)
-		}
-	}
-	return rest[:n:n], nil
 }
 
 // sealedSize is the size age gives n > 0 bytes of plaintext.
@@ -183,15 +165,4 @@ func plainSize(sealed int) (int, bool) {
 	chunks := (sealed + chunkSize + chunkTag - 1) / (chunkSize + chunkTag)
 	n := sealed - chunkTag*chunks
 	return n, n > 0 && sealedSize(n) == sealed
-}
-
-// padme rounds up to the next Padmé size: at most 12 % more, and never more than
-// 6.2 % from MinSize on.
-func padme(n int) int {
-	if n < 2 {
-		return n
-	}
-	e := bits.Len(uint(n)) - 1
-	mask := 1<<(e-bits.Len(uint(e))) - 1
-	return (n + mask) &^ mask
 }

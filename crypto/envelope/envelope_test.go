@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"filippo.io/age"
+
+	"github.com/kuvert-im/kuvert/crypto/internal/padding"
 )
 
 func hybrid(t testing.TB) *age.HybridIdentity {
@@ -34,7 +36,7 @@ func TestSealOpenSizes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(blob) < MinSize || len(blob) > MaxSize || padme(len(blob)) != len(blob) {
+			if len(blob) < MinSize || len(blob) > MaxSize || padding.Padme(len(blob)) != len(blob) {
 				t.Fatalf("%d bytes is no size of an envelope", len(blob))
 			}
 			got, err := OpenAs(StanzaHybrid, id, blob)
@@ -58,14 +60,14 @@ func TestPadEverySize(t *testing.T) {
 		for n := 0; n <= MaxPayload; n += 1 + n/5000*7 {
 			plain := len(pad(empty[:n], head))
 			total := head + sealedSize(plain)
-			if total < MinSize || total > MaxSize || padme(total) != total {
+			if total < MinSize || total > MaxSize || padding.Padme(total) != total {
 				t.Fatalf("header %d, payload %d: envelope of %d bytes", head, n, total)
 			}
-			least := max(MinSize, head+sealedSize(lengthSize+n))
-			if total != padme(least) && total != padme(padme(least)+1) {
+			least := max(MinSize, head+sealedSize(padding.LengthSize+n))
+			if total != padding.Padme(least) && total != padding.Padme(padding.Padme(least)+1) {
 				t.Fatalf("header %d, payload %d: envelope of %d bytes, not the smallest", head, n, total)
 			}
-			if least > MinSize && total == padme(least) {
+			if least > MinSize && total == padding.Padme(least) {
 				worst = max(worst, float64(total-least)/float64(least))
 			}
 		}
@@ -91,7 +93,7 @@ func TestPadUnreachable(t *testing.T) {
 			}
 			passed++
 			n := total - head - 65552 // an unreachable size asked for exactly
-			if got := head + sealedSize(len(pad(make([]byte, 65536-lengthSize), head))); got <= total || padme(got) != got {
+			if got := head + sealedSize(len(pad(make([]byte, 65536-padding.LengthSize), head))); got <= total || padding.Padme(got) != got {
 				t.Fatalf("head %d: %d bytes where %d (%d over) cannot be", head, got, total, n)
 			}
 		}
@@ -103,7 +105,7 @@ func TestPadUnreachable(t *testing.T) {
 
 func TestPadme(t *testing.T) {
 	for n, want := range map[int]int{0: 0, 1: 1, 512: 512, 513: 544, 544: 544, 545: 576, 1024: 1024, 1025: 1088, 65536: 65536, 65537: 67584, MaxSize: MaxSize, MaxSize + 1: 128 << 10} {
-		if got := padme(n); got != want {
+		if got := padding.Padme(n); got != want {
 			t.Errorf("padme(%d) = %d, want %d", n, got, want)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"filippo.io/age"
 
 	"github.com/kuvert-im/kuvert/crypto/canon"
+	"github.com/kuvert-im/kuvert/crypto/internal/padding"
 	"github.com/kuvert-im/kuvert/crypto/internal/vector"
 	"github.com/kuvert-im/kuvert/crypto/ratchet"
 )
@@ -168,7 +169,7 @@ func TestVectors(t *testing.T) {
 		Acks:            ackVectors(t),
 	}
 	for _, n := range []int{512, 513, 544, 545, 1000, 1025, 4097, 10000, 65536, 65537, 67585, 100000, MaxSize} {
-		v.Padme = append(v.Padme, [2]int{n, padme(n)})
+		v.Padme = append(v.Padme, [2]int{n, padding.Padme(n)})
 	}
 	for _, c := range [][2]int{{236, 0}, {236, 100}, {236, 256}, {236, 257}, {1688, 100}, {3273, 100}, {236, 65300}, {236, 65532}, {236, 65533}, {2030, 65532}, {236, 70000}, {3273, MaxPayload}} {
 		plain := len(pad(make([]byte, c[1]), c[0]))
@@ -421,4 +422,6 @@ func flip(c byte) byte {
 }
 
 // fitted grows b to the next Padmé size.
-func fitted(b []byte) []byte { return append(bytes.Clone(b), make([]byte, padme(len(b))-len(b))...) }
+func fitted(b []byte) []byte {
+	return append(bytes.Clone(b), make([]byte, padding.Padme(len(b))-len(b))...)
+}

@@ -28,8 +28,10 @@ type Addr struct {
 	At    netip.AddrPort
 }
 
-// Hint says where a host may be reached: the inviter's own first, then others that
-// know the way to them.
+// Hint says where a host may be reached. The first hint is the inviter's own
+// machine. Each further one (92 bytes have room for one) is a node: through it the
+// inviter is reached, if it relays, and at it lie the first-contact queues and the
+// bundle of the invitation (package mailbox). A node's host key never changes.
 type Hint struct {
 	HostKey [32]byte // Ed25519, authenticates the host on the network
 	Addrs   []Addr
@@ -57,7 +59,9 @@ func (a Addr) valid() bool {
 }
 
 // FitHints returns as many hints as fit into a code, in their order: what is
-// invalid, given twice or too much is left out. Put the best addresses first.
+// invalid, given twice or too much is left out. Put the best addresses first. Each
+// node gets room for one address before anything else, because without it nobody
+// outside finds it, whereas the own machine is found through the node as well.
 func FitHints(all []Hint) (out []Hint) {
 	room := MaxHintsLen
 	for i, h := range all {
@@ -69,9 +73,18 @@ func FitHints(all []Hint) (out []Hint) {
 			break
 		}
 		room -= need
-		fitted := Hint{HostKey: h.HostKey}
-		fitted.Addrs, room = fitAddrs(h.Addrs, room)
-		out = append(out, fitted)
+		out = append(out, Hint{HostKey: h.HostKey})
+	}
+	reserved := make([]int, len(out)) // bytes for the first address of each node
+	for i := 1; i < len(out); i++ {
+		if fitting, _ := fitAddrs(all[i].Addrs, room); len(fitting) > 0 {
+			reserved[i] = fitting[0].Proto.len()
+			room -= reserved[i]
+		}
+	}
+	for i := range out {
+		room += reserved[i]
+		out[i].Addrs, room = fitAddrs(all[i].Addrs, room)
 	}
 	return out
 }
@@ -94,15 +107,22 @@ func appendHints(out []byte, hints []Hint) ([]byte, error) {
 		if i > 0 {
 			out = append(out, nextHost)
 		}
-		out = append(out, h.HostKey[:]...)
-		for _, a := range h.Addrs {
-			if !a.valid() {
-				return nil, fmt.Errorf("%w: address", ErrMalformed)
-			}
-			out = append(out, byte(a.Proto))
-			out = append(out, a.At.Addr().AsSlice()...)
-			out = binary.BigEndian.AppendUint16(out, a.At.Port())
+		var err error
+		if out, err = appendAddrs(append(out, h.HostKey[:]...), h.Addrs); err != nil {
+			return nil, err
 		}
+	}
+	return out, nil
+}
+
+func appendAddrs(out []byte, addrs []Addr) ([]byte, error) {
+	for _, a := range addrs {
+		if !a.valid() {
+			return nil, fmt.Errorf("%w: address", ErrMalformed)
+		}
+		out = append(out, byte(a.Proto))
+		out = append(out, a.At.Addr().AsSlice()...)
+		out = binary.BigEndian.AppendUint16(out, a.At.Port())
 	}
 	return out, nil
 }

@@ -1,5 +1,5 @@
 // Package invite makes and reads invitations: the text in a QR code or a link and
-// the .kuvert file (docs/protocol/invitations.md).
+// the .kuvert file (docs/protocol/invitations.md); and the access links of nodes.
 //
 // An invitation says who invites, carries a secret that only inviter and guest
 // know, pins the inviter's bundle by its hash, and hints at where to reach them.
@@ -35,7 +35,7 @@ const (
 	MaxLen = fixedLen + MaxHintsLen
 	// MaxTextLen bounds its text, in characters.
 	MaxTextLen = len(Scheme) + (MaxLen*8+4)/5
-	// maxInput bounds what [Parse] looks at, white space included.
+	// maxInput bounds what [Parse] and [ParseNodeLink] look at, white space included.
 	maxInput = 4096
 
 	fixedLen = 1 + 32 + 16 + 32 + 4
@@ -140,20 +140,31 @@ func (Code) GoString() string { return "[invitation]" }
 // look at the clock: an expired invitation parses. The errors are [ErrMalformed],
 // [ErrVersion] and identity.ErrBadKey.
 func Parse(text string) (Code, error) {
-	if len(text) > maxInput {
-		return Code{}, fmt.Errorf("%w: too long", ErrMalformed)
-	}
-	text = strings.ToUpper(strings.Map(dropBlanks, text))
-	text, ok := strings.CutPrefix(text, Scheme)
-	if !ok {
-		return Code{}, fmt.Errorf("%w: does not start with %s", ErrMalformed, Scheme)
-	}
-	raw, err := text32.DecodeString(text)
-	if err != nil || text32.EncodeToString(raw) != text {
-		return Code{}, fmt.Errorf("%w: not base32", ErrMalformed)
+	raw, err := decodeText(Scheme, text)
+	if err != nil {
+		return Code{}, err
 	}
 	return Unmarshal(raw)
 }
+
+// decodeText returns the bytes of a text with the given scheme.
+func decodeText(scheme, text string) ([]byte, error) {
+	if len(text) > maxInput {
+		return nil, fmt.Errorf("%w: too long", ErrMalformed)
+	}
+	text, ok := strings.CutPrefix(normal(text), scheme)
+	if !ok {
+		return nil, fmt.Errorf("%w: does not start with %s", ErrMalformed, scheme)
+	}
+	raw, err := text32.DecodeString(text)
+	if err != nil || text32.EncodeToString(raw) != text {
+		return nil, fmt.Errorf("%w: not base32", ErrMalformed)
+	}
+	return raw, nil
+}
+
+// normal is the text as it was written, whatever it went through since.
+func normal(text string) string { return strings.ToUpper(strings.Map(dropBlanks, text)) }
 
 // dropBlanks removes white space, zero-width spaces, soft hyphens and byte order
 // marks.

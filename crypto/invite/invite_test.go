@@ -113,9 +113,8 @@ func TestFitHints(t *testing.T) {
 	}
 	got := FitHints([]Hint{
 		{HostKey: [32]byte{1}, Addrs: append(slices.Clone(bad), quic, quic, v6)},
-		{HostKey: [32]byte{2}, Addrs: []Addr{quic}}, // its key fills 91 of 92 bytes
 	})
-	want := []Hint{{HostKey: [32]byte{1}, Addrs: []Addr{quic, v6}}, {HostKey: [32]byte{2}}}
+	want := []Hint{{HostKey: [32]byte{1}, Addrs: []Addr{quic, v6}}}
 	if !reflect.DeepEqual(got, want) {
 		t.Fatalf("%v", got)
 	}
@@ -124,6 +123,36 @@ func TestFitHints(t *testing.T) {
 		code.Hints[0].Addrs = []Addr{a}
 		if _, err := code.Text(); !errors.Is(err, ErrMalformed) {
 			t.Errorf("%v was written", a)
+		}
+	}
+}
+
+// TestFitNode: however many addresses the own machine has, the node through which
+// it is found from outside keeps one.
+func TestFitNode(t *testing.T) {
+	at := netip.MustParseAddrPort
+	var many []Addr
+	for i := range byte(20) {
+		many = append(many, Addr{QUIC4, netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, i + 1}), 4001)})
+	}
+	own6, node4 := Addr{QUIC6, at("[2001:db8::1]:1")}, Addr{QUIC4, at("192.0.2.1:1")}
+	node6, other4 := Addr{QUIC6, at("[2001:db8::2]:1")}, Addr{TCP4, at("192.0.2.1:1")}
+	for name, tc := range map[string]struct{ own, node, wantOwn, wantNode []Addr }{
+		"many of its own":   {many, []Addr{node4, other4}, many[:2], []Addr{node4}},
+		"none of its own":   {nil, []Addr{node4, other4, node6}, nil, []Addr{node4, other4}},
+		"long ones":         {[]Addr{own6, many[0]}, []Addr{node6, node4}, many[:1], []Addr{node6}},
+		"a long own one":    {[]Addr{own6}, []Addr{node4, node6}, []Addr{own6}, []Addr{node4}},
+		"the node has none": {many, nil, many[:3], nil},
+	} {
+		got := FitHints([]Hint{{HostKey: [32]byte{1}, Addrs: tc.own}, {HostKey: [32]byte{2}, Addrs: tc.node}, {HostKey: [32]byte{3}}})
+		want := []Hint{{HostKey: [32]byte{1}, Addrs: tc.wantOwn}, {HostKey: [32]byte{2}, Addrs: tc.wantNode}}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %v", name, got)
+		}
+		_, _, code := inviter(t)
+		code.Hints = got
+		if parsed, err := Parse(code.String()); err != nil || !reflect.DeepEqual(parsed, code) {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
