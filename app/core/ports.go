@@ -70,7 +70,7 @@ type Tx interface {
 	DeleteSecret(name string) error
 
 	PutContact(c chat.Contact) error      // inserts or replaces; Online is not stored
-	DeleteContact(id chat.PersonID) error // with peer, hosts, outbox, joining; not the conversation
+	DeleteContact(id chat.PersonID) error // with peer, hosts, outbox, joining, queues, kept nodes; not the conversation
 	PutPeer(id chat.PersonID, state []byte) error
 	PutHost(h chat.Host) error // by (contact, host key); keeps the newest 8 of a contact
 	PutRequest(r chat.Request) error

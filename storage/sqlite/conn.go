@@ -240,6 +240,8 @@ func idValue(a any) (driver.Value, error) {
 		return blob16(v), nil
 	case [16]byte:
 		return blob16(v), nil
+	case [24]byte:
+		return blob24(v), nil
 	case [32]byte:
 		return blob32(v), nil
 	default:
@@ -249,6 +251,13 @@ func idValue(a any) (driver.Value, error) {
 
 func blob16(b [16]byte) []byte {
 	if b == ([16]byte{}) {
+		return []byte{}
+	}
+	return b[:]
+}
+
+func blob24(b [24]byte) []byte {
+	if b == ([24]byte{}) {
 		return []byte{}
 	}
 	return b[:]

@@ -1,11 +1,6 @@
 package sqlite
 
-import (
-	"encoding/json"
-	"fmt"
-
-	"github.com/kuvert-im/kuvert/app/chat"
-)
+import "github.com/kuvert-im/kuvert/app/chat"
 
 // maxHosts is how many machines of a contact are remembered: several computers,
 // and a few that were replaced.
@@ -43,8 +38,9 @@ func (t *Tx) PutContact(c chat.Contact) error {
 		c.ID, c.Name, c.GivenName, c.Alias, c.Verified, c.Blocked, c.Pending, c.AddedAt, c.LastSeen)
 }
 
-// DeleteContact removes a contact with peer, hosts, outbox and joining. The
-// conversation stays.
+// DeleteContact removes a contact with peer, hosts, outbox, joining, mailbox
+// queues and the nodes that they keep. The conversation stays. The zero id is
+// nobody's: it takes neither own nodes nor the queues of open invitations along.
 func (t *Tx) DeleteContact(id chat.PersonID) error {
 	for _, q := range []string{
 		"DELETE FROM contact WHERE id = ?",
@@ -52,6 +48,8 @@ func (t *Tx) DeleteContact(id chat.PersonID) error {
 		"DELETE FROM host WHERE contact = ?",
 		"DELETE FROM outbox WHERE contact = ?",
 		"DELETE FROM joining WHERE contact = ?",
+		"DELETE FROM queue WHERE contact = ? AND contact <> x''",
+		"DELETE FROM node WHERE keeper = ? AND keeper <> x''",
 	} {
 		if err := t.do(q, id); err != nil {
 			return err
@@ -79,23 +77,19 @@ func (t *ReadTx) Hosts(id chat.PersonID) ([]chat.Host, error) {
 }
 
 func scanHost(r *row) chat.Host {
-	h := chat.Host{Contact: r.id32(), HostKey: r.id32(), SeenAt: r.time()}
-	if err := json.Unmarshal([]byte(r.text()), &h.Addrs); err != nil {
-		r.bad(err)
-	}
-	return h
+	return chat.Host{Contact: r.id32(), HostKey: r.id32(), SeenAt: r.time(), Addrs: r.list()}
 }
 
 // PutHost inserts or replaces a machine by contact and host key, and keeps the
 // newest maxHosts of the contact.
 func (t *Tx) PutHost(h chat.Host) error {
-	addrs, err := json.Marshal(h.Addrs)
+	addrs, err := listText(h.Addrs)
 	if err != nil {
-		return fmt.Errorf("sqlite: addresses: %w", err)
+		return err
 	}
 	err = t.do(`INSERT INTO host (contact, host_key, seen_at, addrs) VALUES (?, ?, ?, ?)
 		ON CONFLICT (contact, host_key) DO UPDATE SET seen_at = excluded.seen_at, addrs = excluded.addrs`,
-		h.Contact, h.HostKey, h.SeenAt, string(addrs))
+		h.Contact, h.HostKey, h.SeenAt, addrs)
 	if err != nil {
 		return err
 	}

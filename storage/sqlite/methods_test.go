@@ -161,10 +161,13 @@ func TestDeleteContactLeavesTheConversation(t *testing.T) {
 				tx.PutContact(chat.Contact{ID: p}), tx.PutPeer(p, []byte{n}),
 				tx.PutHost(chat.Host{Contact: p, HostKey: [32]byte{n}, SeenAt: t0}),
 				tx.PutJoining(chat.Joining{ID: [16]byte{n}, Contact: p}),
+				tx.PutNode(chat.Node{Host: [32]byte{n}, Keeper: p}), addQueue(tx, &chat.Queue{Contact: p}),
 				tx.PutConversation(chat.ConversationID{n}, p, t0))
 		}
 	}
-	do(t, s, fill(anna, 1), fill(bert, 2), func(tx *Tx) error { return tx.DeleteContact(anna) })
+	nobody := chat.PersonID{}
+	do(t, s, fill(anna, 1), fill(bert, 2), fill(nobody, 3),
+		func(tx *Tx) error { return errors.Join(tx.DeleteContact(anna), tx.DeleteContact(nobody)) })
 	wantMissing(t, s, func(tx *ReadTx) (chat.Contact, error) { return tx.Contact(anna) })
 	wantMissing(t, s, func(tx *ReadTx) ([]byte, error) { return tx.Peer(anna) })
 	want(t, s, nil, func(tx *ReadTx) ([]chat.Host, error) { return tx.Hosts(anna) })
@@ -175,8 +178,13 @@ func TestDeleteContactLeavesTheConversation(t *testing.T) {
 		hosts, _ := tx.Hosts(bert)
 		joinings, _ := tx.Joinings()
 		conversations, _ := tx.Conversations()
-		if len(contacts) != 1 || len(hosts) != 1 || len(joinings) != 1 || len(conversations) != 2 {
+		if len(contacts) != 1 || len(hosts) != 1 || len(joinings) != 1 || len(conversations) != 3 {
 			t.Error(contacts, hosts, joinings, conversations)
+		}
+		nodes, _ := tx.Nodes()
+		queues, _ := tx.AllQueues()
+		if len(nodes) != 2 || nodes[0].Keeper != bert || len(queues) != 2 || queues[0].Contact != bert {
+			t.Error("own nodes and open invitations stay", nodes, queues)
 		}
 		return nil
 	})
@@ -530,7 +538,7 @@ func TestOutbox(t *testing.T) {
 	sealed := chat.OutboxItem{
 		Contact: bert, Message: chat.MessageID{1}, Type: 255, Payload: []byte("p"),
 		Session: [16]byte{15: 1}, Ctr: math.MaxUint64, Number: 1 << 63, Inner: []byte("inner"), SealedAt: t0,
-		CreatedAt: t0, SentAt: t0, Attempts: 3, NextAt: t0,
+		CreatedAt: t0, SentAt: t0, Attempts: 3, NextAt: t0, MailedAt: t0.Add(time.Hour), MailedTo: [32]byte{31: 1},
 	}
 	plain := chat.OutboxItem{Contact: bert, Message: chat.MessageID{2}, Payload: []byte("q"), CreatedAt: t0}
 	other := chat.OutboxItem{Contact: anna, Message: chat.MessageID{3}}
@@ -556,12 +564,14 @@ func TestOutbox(t *testing.T) {
 
 	plain.Inner, plain.Session, plain.Ctr, plain.Number, plain.SealedAt = []byte("x"), [16]byte{1}, 7, 8, t0
 	plain.Attempts, plain.NextAt, plain.SentAt = 1, t0, t0
+	plain.MailedAt, plain.MailedTo = t0, [32]byte{7}
 	do(t, s, func(tx *Tx) error { return tx.PutOutbox(plain) })
 	want(t, s, []chat.OutboxItem{sealed, plain}, outbox(bert, 0, 10))
 
 	do(t, s, func(tx *Tx) error { return tx.UnsealOutbox(bert) })
 	for _, i := range []*chat.OutboxItem{&sealed, &plain} {
 		i.Inner, i.Session, i.Ctr, i.Number, i.SealedAt = nil, [16]byte{}, 0, 0, time.Time{}
+		i.MailedAt, i.MailedTo = time.Time{}, [32]byte{}
 	}
 	want(t, s, []chat.OutboxItem{sealed, plain}, outbox(bert, 0, 10))
 

@@ -15,15 +15,18 @@ import (
 	"github.com/kuvert-im/kuvert/app/chat"
 )
 
+// now is the version of the present schema.
+var now = len(schema)
+
 // futureSchema is the schema as a later version might have it: each step rewrites
 // what the one before left.
 var futureSchema = append(slices.Clone(schema),
-	migration{"0002", `CREATE TABLE upper (key TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) STRICT;
+	migration{"now+1", `CREATE TABLE upper (key TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) STRICT;
 		INSERT INTO upper SELECT key, upper(value) FROM setting;`},
-	migration{"0003", `ALTER TABLE upper ADD COLUMN size INTEGER NOT NULL DEFAULT 0;
+	migration{"now+2", `ALTER TABLE upper ADD COLUMN size INTEGER NOT NULL DEFAULT 0;
 		UPDATE upper SET size = length(value);
 		DELETE FROM setting;`},
-	migration{"0004", `CREATE INDEX upper_size ON upper (size, value); INSERT INTO setting SELECT key, value FROM upper;
+	migration{"now+3", `CREATE INDEX upper_size ON upper (size, value); INSERT INTO setting SELECT key, value FROM upper;
 		DROP TABLE upper;`},
 )
 
@@ -31,7 +34,7 @@ const migrateRows = 3000
 
 func rowValue(i int) string { return fmt.Sprintf("wert %d %s", i, strings.Repeat("x", i%50)) }
 
-// makeOld makes a database of version 1.
+// makeOld makes a database of the present version.
 func makeOld(t testing.TB, path string) {
 	t.Helper()
 	s := openTest(t, path)
@@ -77,10 +80,10 @@ func versionOf(t testing.TB, path string) int {
 		t.Fatal(err)
 	}
 	table, change := "setting", func(s string) string { return s }
-	switch version {
-	case 2, 3:
+	switch version - now {
+	case 1, 2:
 		table, change = "upper", strings.ToUpper
-	case 4:
+	case 3:
 		change = strings.ToUpper
 	}
 	values := make(map[string]string)
@@ -109,10 +112,10 @@ func TestMigrationsRunAndLeaveACopy(t *testing.T) {
 	if v := versionOf(t, path); v != len(futureSchema) {
 		t.Error("version", v)
 	}
-	if v := versionOf(t, copyName(path, 1)); v != 1 {
+	if v := versionOf(t, copyName(path, now)); v != now {
 		t.Error("copy's version", v)
 	}
-	// This version, which knows the first schema only, refuses it.
+	// This version, which knows the present schema only, refuses it.
 	before := readFile(t, path)
 	if _, err := Open(t.Context(), Config{Path: path}); !errors.Is(err, chat.ErrNewerSchema) {
 		t.Error(err)
@@ -156,7 +159,7 @@ func TestFailedMigrationChangesNothing(t *testing.T) {
 			if _, err := openSteps(t, path, steps); err == nil {
 				t.Error("no error")
 			}
-			if v := versionOf(t, path); v != 1 {
+			if v := versionOf(t, path); v != now {
 				t.Error("version", v)
 			}
 			openTest(t, path)
@@ -185,8 +188,8 @@ func TestKilledMigrationLeavesOldOrNew(t *testing.T) {
 		copyFile(t, origin, path)
 		killOnceUp(t, child(t.Context(), "migrate", path), rand.N(takes))
 		found[versionOf(t, path)]++
-		if name := copyName(path, 1); exists(name) {
-			if v := versionOf(t, name); v != 1 {
+		if name := copyName(path, now); exists(name) {
+			if v := versionOf(t, name); v != now {
 				t.Error("copy's version", v)
 			}
 		}
@@ -202,6 +205,61 @@ func TestKilledMigrationLeavesOldOrNew(t *testing.T) {
 		}
 	}
 	t.Logf("versions found after a kill within %v: %v", takes, found)
+}
+
+// version1 fills a database of version 1 with rows that version 2 changes, and
+// some that it does not.
+const version1 = `
+INSERT INTO setting VALUES ('name', 'Käthe');
+INSERT INTO contact VALUES (x'0a00000000000000000000000000000000000000000000000000000000000000', 'Anna', 'Anna', '', 1, 0, 0, 5, 6);
+INSERT INTO conversation VALUES (7, x'0c000000000000000000000000000000',
+	x'0a00000000000000000000000000000000000000000000000000000000000000', 0, 0, 3, 1, x'01000000000000000000000000000000', 1, 9);
+INSERT INTO message VALUES (3, x'01000000000000000000000000000000', 7, 1, 1, 2, 0, 9, 0, x'', x'', 'Hallo');
+INSERT INTO outbox VALUES (40, x'0a00000000000000000000000000000000000000000000000000000000000000',
+	x'01000000000000000000000000000000', 2, 1, x'00000000000000000000000000000001', 3, 4, 10, 11, 12, 5, 13, x'70', x'69');
+INSERT INTO outbox VALUES (41, x'0a00000000000000000000000000000000000000000000000000000000000000',
+	x'02000000000000000000000000000000', 3, 0, x'', 0, 0, 0, 14, 0, 0, 0, x'71', x'');
+`
+
+func TestMailboxMigrationKeepsWhatIsThere(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "kuvert.db")
+	s, err := openSteps(t, path, schema[:1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	runScript(t, path, version1)
+
+	s = openTest(t, path)
+	at := time.UnixMilli
+	sealed := chat.OutboxItem{
+		ID: 40, Contact: anna, Message: chat.MessageID{1}, Type: 2, Payload: []byte("p"), Session: [16]byte{15: 1},
+		Ctr: 3, Number: 4, Inner: []byte("i"), SealedAt: at(10).UTC(), CreatedAt: at(11).UTC(), SentAt: at(12).UTC(),
+		Attempts: 5, NextAt: at(13).UTC(),
+	}
+	plain := chat.OutboxItem{ID: 41, Contact: anna, Message: chat.MessageID{2}, Type: 3, Payload: []byte("q"), CreatedAt: at(14).UTC()}
+	outbox := func(tx *ReadTx) ([]chat.OutboxItem, error) { return tx.Outbox(anna, 0, 10) }
+	want(t, s, []chat.OutboxItem{sealed, plain}, outbox)
+	want(t, s, nil, (*ReadTx).Nodes)
+	want(t, s, nil, (*ReadTx).AllQueues)
+	want(t, s, nil, func(tx *ReadTx) ([]chat.Contacted, error) { return tx.Contacted(time.Time{}) })
+	want(t, s, map[string]string{"name": "Käthe"}, (*ReadTx).Settings)
+	view(t, s, func(tx *ReadTx) error {
+		m, err := tx.Message(sealed.Message)
+		if err != nil || m.Text != "Hallo" || m.Conversation != room {
+			t.Error(m, err)
+		}
+		return nil
+	})
+
+	sealed.MailedAt, sealed.MailedTo = t0, [32]byte{1}
+	do(t, s, func(tx *Tx) error { return tx.PutOutbox(sealed) })
+	want(t, s, []chat.OutboxItem{sealed, plain}, outbox)
+	if !exists(copyName(path, 1)) {
+		t.Error("no copy was made before")
+	}
 }
 
 func exists(path string) bool {

@@ -34,6 +34,10 @@ type model struct {
 	seen          map[[32]byte]seenHash
 	invitations   []chat.Invitation
 	joinings      []chat.Joining
+	nodes         []chat.Node
+	queues        []chat.Queue
+	lastQueue     int64
+	contacted     []chat.Contacted
 }
 
 type modelConversation struct {
@@ -64,6 +68,7 @@ func (m *model) clone() *model {
 	c.hosts, c.requests = slices.Clone(m.hosts), slices.Clone(m.requests)
 	c.conversations, c.messages = slices.Clone(m.conversations), slices.Clone(m.messages)
 	c.outbox, c.invitations, c.joinings = slices.Clone(m.outbox), slices.Clone(m.invitations), slices.Clone(m.joinings)
+	c.nodes, c.queues, c.contacted = slices.Clone(m.nodes), slices.Clone(m.queues), slices.Clone(m.contacted)
 	return &c
 }
 
@@ -104,6 +109,45 @@ func (m *model) deleteContact(p chat.PersonID) {
 	m.hosts = slices.DeleteFunc(m.hosts, func(h chat.Host) bool { return h.Contact == p })
 	m.outbox = slices.DeleteFunc(m.outbox, func(i chat.OutboxItem) bool { return i.Contact == p })
 	m.joinings = slices.DeleteFunc(m.joinings, func(j chat.Joining) bool { return j.Contact == p })
+	if p != (chat.PersonID{}) {
+		m.queues = slices.DeleteFunc(m.queues, func(q chat.Queue) bool { return q.Contact == p })
+		m.nodes = slices.DeleteFunc(m.nodes, func(n chat.Node) bool { return n.Keeper == p })
+	}
+}
+
+// addQueue is to queues what addOutbox is to the outbox.
+func (m *model) addQueue(q chat.Queue) (rises bool) {
+	rises = q.ID > m.lastQueue
+	m.lastQueue = q.ID
+	m.queues = append(m.queues, q)
+	return rises
+}
+
+func (m *model) putContacted(c chat.Contacted) {
+	for i, o := range m.contacted {
+		if o.Kind == c.Kind && o.Person == c.Person && o.Host == c.Host && o.Addr == c.Addr {
+			o.Count += c.Count
+			if c.Last.After(o.Last) {
+				o.Last = c.Last
+			}
+			m.contacted[i] = o
+			return
+		}
+	}
+	m.contacted = append(m.contacted, c)
+}
+
+func (m *model) contactedSince(since time.Time) (all []chat.Contacted) {
+	for _, c := range m.contacted {
+		if !c.Last.Before(since) {
+			all = append(all, c)
+		}
+	}
+	slices.SortFunc(all, func(a, b chat.Contacted) int {
+		return cmp.Or(b.Last.Compare(a.Last), cmp.Compare(a.Kind, b.Kind), bytes.Compare(a.Person[:], b.Person[:]),
+			bytes.Compare(a.Host[:], b.Host[:]), strings.Compare(a.Addr, b.Addr))
+	})
+	return all
 }
 
 func (m *model) conversation(id chat.ConversationID) *modelConversation {
@@ -238,6 +282,7 @@ func (m *model) unseal(p chat.PersonID) {
 	for i, o := range m.outbox {
 		if o.Contact == p && o.Inner != nil {
 			o.Session, o.Ctr, o.Number, o.Inner, o.SealedAt = [16]byte{}, 0, 0, nil, time.Time{}
+			o.MailedAt, o.MailedTo = time.Time{}, [32]byte{}
 			m.outbox[i] = o
 		}
 	}
@@ -270,13 +315,17 @@ type state struct {
 	Seen          map[[32]byte]bool
 	Invitations   []chat.Invitation
 	Joinings      []chat.Joining
+	Nodes         []chat.Node
+	Queues        map[chat.PersonID][]chat.Queue
+	AllQueues     []chat.Queue
+	Contacted     []chat.Contacted
 }
 
 func newState() state {
 	return state{
 		Secrets: map[string]string{}, Peers: map[chat.PersonID]string{}, Hosts: map[chat.PersonID][]chat.Host{},
 		Messages: map[chat.ConversationID][]chat.Message{}, Outbox: map[chat.PersonID][]chat.OutboxItem{},
-		Seen: map[[32]byte]bool{},
+		Seen: map[[32]byte]bool{}, Queues: map[chat.PersonID][]chat.Queue{},
 	}
 }
 
@@ -300,10 +349,21 @@ func (m *model) state() state {
 	}
 	m.conversationState(&s)
 	m.outboxState(&s)
+	m.mailboxState(&s)
 	for h := range m.seen {
 		s.Seen[h] = true
 	}
 	return s
+}
+
+func (m *model) mailboxState(s *state) {
+	s.Nodes = slices.Clone(m.nodes)
+	slices.SortStableFunc(s.Nodes, func(a, b chat.Node) int { return a.AddedAt.Compare(b.AddedAt) })
+	s.AllQueues = slices.Clone(m.queues)
+	for _, q := range m.queues {
+		s.Queues[q.Contact] = append(s.Queues[q.Contact], q)
+	}
+	s.Contacted = m.contactedSince(time.Time{})
 }
 
 func (m *model) conversationState(s *state) {

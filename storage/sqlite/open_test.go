@@ -407,6 +407,7 @@ func TestHotQueriesUseTheirIndexes(t *testing.T) {
 		"SELECT " + outboxColumns + " FROM outbox WHERE contact = ? AND id > ? ORDER BY id LIMIT ?",
 		pruneSeen,
 		raises[chat.Delivered],
+		queuesOf,
 	} {
 		var plan []string
 		view(t, s, func(tx *ReadTx) error {

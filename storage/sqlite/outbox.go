@@ -8,14 +8,14 @@ import (
 )
 
 const outboxColumns = `id, contact, message, type, session, ctr, number, sealed_at,
-	created_at, sent_at, attempts, next_at, payload, inner`
+	created_at, sent_at, attempts, next_at, payload, inner, mailed_at, mailed_to`
 
 func scanOutbox(r *row) chat.OutboxItem {
 	return chat.OutboxItem{
 		ID: r.int64(), Contact: r.id32(), Message: r.id16(), Type: uint8(r.int64()), //nolint:gosec // was a uint8
 		Session: r.id16(), Ctr: r.uint64(), Number: r.uint64(), SealedAt: r.time(),
 		CreatedAt: r.time(), SentAt: r.time(), Attempts: r.int(), NextAt: r.time(),
-		Payload: r.blob(), Inner: r.blob(),
+		Payload: r.blob(), Inner: r.blob(), MailedAt: r.time(), MailedTo: r.id32(),
 	}
 }
 
@@ -55,13 +55,14 @@ func (t *ReadTx) OutboxCount() (waiting int, err error) {
 // one already. item.ID is ignored.
 func (t *Tx) AddOutbox(item chat.OutboxItem) (int64, error) {
 	res, err := t.c.exec(`INSERT INTO outbox (contact, message, type, counted, session, ctr, number,
-			sealed_at, created_at, sent_at, attempts, next_at, payload, inner)
+			sealed_at, created_at, sent_at, attempts, next_at, payload, inner, mailed_at, mailed_to)
 		VALUES (?1, ?2, ?3, EXISTS (SELECT 1 FROM message m WHERE m.id = ?2 AND m.kind = ?4 AND m.state <> ?5),
-			?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+			?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)
 		ON CONFLICT (message) DO NOTHING`,
 		item.Contact, item.Message, int(item.Type), int(chat.KindText), int(chat.Received),
 		item.Session, int64(item.Ctr), int64(item.Number), //nolint:gosec // stored bit by bit
-		item.SealedAt, item.CreatedAt, item.SentAt, item.Attempts, item.NextAt, item.Payload, item.Inner)
+		item.SealedAt, item.CreatedAt, item.SentAt, item.Attempts, item.NextAt, item.Payload, item.Inner,
+		item.MailedAt, item.MailedTo)
 	if err != nil {
 		return 0, err
 	}
@@ -76,9 +77,11 @@ func (t *Tx) AddOutbox(item chat.OutboxItem) (int64, error) {
 // PutOutbox replaces the seal and the way of an item by its ID.
 func (t *Tx) PutOutbox(item chat.OutboxItem) error {
 	n, err := t.c.changed(`UPDATE outbox SET session = ?, ctr = ?, number = ?, sealed_at = ?,
-			created_at = ?, sent_at = ?, attempts = ?, next_at = ?, inner = ? WHERE id = ?`,
+			created_at = ?, sent_at = ?, attempts = ?, next_at = ?, inner = ?,
+			mailed_at = ?, mailed_to = ? WHERE id = ?`,
 		item.Session, int64(item.Ctr), int64(item.Number), item.SealedAt, //nolint:gosec // stored bit by bit
-		item.CreatedAt, item.SentAt, item.Attempts, item.NextAt, item.Inner, item.ID)
+		item.CreatedAt, item.SentAt, item.Attempts, item.NextAt, item.Inner,
+		item.MailedAt, item.MailedTo, item.ID)
 	return needed(n, err)
 }
 
@@ -90,9 +93,11 @@ func needed(changed int64, err error) error {
 	return err
 }
 
-// UnsealOutbox drops the seals of everything that waits for a person.
+// UnsealOutbox drops the seals of everything that waits for a person, and with
+// them what mailboxes have of it.
 func (t *Tx) UnsealOutbox(person chat.PersonID) error {
-	return t.do(`UPDATE outbox SET session = x'', ctr = 0, number = 0, sealed_at = 0, inner = x''
+	return t.do(`UPDATE outbox SET session = x'', ctr = 0, number = 0, sealed_at = 0, inner = x'',
+			mailed_at = 0, mailed_to = x''
 		WHERE contact = ? AND length(inner) > 0`, person)
 }
 

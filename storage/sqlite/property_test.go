@@ -71,8 +71,32 @@ func (g gen) outboxItem() chat.OutboxItem {
 	}
 	if g.yes() {
 		i.Inner, i.Session, i.Ctr, i.Number, i.SealedAt = []byte("inner"), [16]byte{byte(g.n(2))}, ^uint64(0), 1<<63, t0
+		i.MailedAt, i.MailedTo = g.time(), pick(g, hashes)
 	}
 	return i
+}
+
+// addrs are such as JSON keeps.
+func (g gen) addrs() []string {
+	return pick(g, [][]string{nil, {}, {"/ip4/1.2.3.4/udp/1", "Ä\"\x00"}})
+}
+
+func (g gen) id24() (id [24]byte) { return [24]byte{23: byte(g.n(2))} }
+
+func (g gen) queue() chat.Queue {
+	return chat.Queue{
+		Contact: pick(g, people), Invite: [16]byte{byte(g.n(2))}, Out: g.yes(), Mine: g.yes(),
+		RecvID: g.id24(), RecvCap: pick(g, hashes), SendID: g.id24(), SendCap: pick(g, hashes), Key: pick(g, hashes),
+		Host: pick(g, hashes), Addrs: g.addrs(), MadeAt: g.time(), Until: g.time(),
+		Relay: g.yes(), SlotAt: g.time(), SlotHash: pick(g, hashes),
+	}
+}
+
+func (g gen) contacted() chat.Contacted {
+	return chat.Contacted{
+		Kind: chat.ContactKind(g.n(2) + 1), Person: pick(g, people[:2]), Host: pick(g, hashes[:2]), Addr: pick(g, names[:3]),
+		First: g.time(), Last: g.time(), Count: g.n(3),
+	}
 }
 
 func (g gen) contact() chat.Contact {
@@ -247,6 +271,56 @@ var ops = map[string]op{
 		m.invitations = replace(m.invitations, i, func(o chat.Invitation) bool { return o.ID == i.ID })
 		return nil, nil, tx.PutInvitation(i)
 	},
+	"node": func(g gen, tx *Tx, m *model) (_, _ any, err error) {
+		n := chat.Node{
+			Host: pick(g, hashes), Addrs: g.addrs(), Token: pick(g, hashes), Relay: g.yes(), Keeper: pick(g, people), AddedAt: g.time(),
+		}
+		m.nodes = replace(m.nodes, n, func(o chat.Node) bool { return o.Host == n.Host })
+		return nil, nil, tx.PutNode(n)
+	},
+	"delete node": func(g gen, tx *Tx, m *model) (_, _ any, err error) {
+		h := pick(g, hashes)
+		m.nodes = slices.DeleteFunc(m.nodes, func(n chat.Node) bool { return n.Host == h })
+		return nil, nil, tx.DeleteNode(h)
+	},
+	"add queue": func(g gen, tx *Tx, m *model) (got, expected any, err error) {
+		q := g.queue()
+		q.ID, err = tx.PutQueue(q)
+		return m.addQueue(q), true, err
+	},
+	"put queue": func(g gen, tx *Tx, m *model) (got, expected any, err error) {
+		q := g.queue()
+		if len(m.queues) == 0 {
+			q.ID = 1 << 40
+			_, err := tx.PutQueue(q)
+			return errors.Is(err, chat.ErrNotFound), true, nil
+		}
+		i := g.n(len(m.queues) - 1)
+		q.ID = m.queues[i].ID
+		m.queues[i] = q
+		got, err = tx.PutQueue(q)
+		return got, q.ID, err
+	},
+	"delete queue": func(g gen, tx *Tx, m *model) (_, _ any, err error) {
+		id := m.lastQueue - int64(g.n(3))
+		m.queues = slices.DeleteFunc(m.queues, func(q chat.Queue) bool { return q.ID == id })
+		return nil, nil, tx.DeleteQueue(id)
+	},
+	"contacted": func(g gen, tx *Tx, m *model) (_, _ any, err error) {
+		c := g.contacted()
+		m.putContacted(c)
+		return nil, nil, tx.PutContacted(c)
+	},
+	"contacted since": func(g gen, tx *Tx, m *model) (got, expected any, err error) {
+		since := g.time()
+		got, err = tx.Contacted(since)
+		return got, m.contactedSince(since), err
+	},
+	"prune contacted": func(g gen, tx *Tx, m *model) (_, _ any, err error) {
+		before := g.time()
+		m.contacted = slices.DeleteFunc(m.contacted, func(c chat.Contacted) bool { return c.Last.Before(before) })
+		return nil, nil, tx.PruneContacted(before)
+	},
 	"joining": func(g gen, tx *Tx, m *model) (_, _ any, err error) {
 		j := chat.Joining{ID: [16]byte{byte(g.n(3))}, Contact: pick(g, people), Code: pick(g, names), StartedAt: g.time()}
 		m.joinings = replace(m.joinings, j, func(o chat.Joining) bool { return o.ID == j.ID })
@@ -257,7 +331,7 @@ var ops = map[string]op{
 // dump reads everything.
 func dump(tx *ReadTx) (s state, err error) {
 	s = newState()
-	errs := make([]error, 8)
+	errs := make([]error, 11)
 	s.Settings, errs[0] = tx.Settings()
 	s.Contacts, errs[1] = tx.Contacts()
 	s.Requests, errs[2] = tx.Requests()
@@ -266,6 +340,9 @@ func dump(tx *ReadTx) (s state, err error) {
 	s.Waiting, errs[5] = tx.OutboxCount()
 	s.Invitations, errs[6] = tx.Invitations()
 	s.Joinings, errs[7] = tx.Joinings()
+	s.Nodes, errs[8] = tx.Nodes()
+	s.AllQueues, errs[9] = tx.AllQueues()
+	s.Contacted, errs[10] = tx.Contacted(time.Time{})
 	if err := errors.Join(errs...); err != nil {
 		return s, err
 	}
@@ -276,7 +353,7 @@ func dump(tx *ReadTx) (s state, err error) {
 			s.Seen[h] = true
 		}
 	}
-	return s, errors.Join(dumpEach(people, s.Hosts, tx.Hosts), dumpEach(people, s.Outbox,
+	return s, errors.Join(dumpEach(people, s.Hosts, tx.Hosts), dumpEach(people, s.Queues, tx.Queues), dumpEach(people, s.Outbox,
 		func(p chat.PersonID) ([]chat.OutboxItem, error) { return tx.Outbox(p, 0, 1000) }),
 		dumpEach(rooms, s.Messages, func(id chat.ConversationID) ([]chat.Message, error) {
 			return tx.Messages(chat.MessageQuery{Conversation: id, Limit: chat.MaxPage})

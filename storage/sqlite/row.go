@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"database/sql/driver"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -80,9 +81,22 @@ func (r *row) id16() (id [16]byte) {
 	return id
 }
 
+func (r *row) id24() (id [24]byte) {
+	r.fill(id[:])
+	return id
+}
+
 func (r *row) id32() (id [32]byte) {
 	r.fill(id[:])
 	return id
+}
+
+// list reads what listText made.
+func (r *row) list() (texts []string) {
+	if err := json.Unmarshal([]byte(r.text()), &texts); err != nil {
+		r.bad(err)
+	}
+	return texts
 }
 
 func (r *row) fill(dst []byte) {
