@@ -7,8 +7,6 @@ package addcontact
 
 import (
 	"context"
-	"net/url"
-	"os"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
@@ -24,15 +22,15 @@ type Config struct {
 	parts.Env
 	// Open shows the conversation with a new contact; nil shows no button for it.
 	Open func(chat.PersonID)
-	// ClipboardPicture reads a picture from the clipboard; nil is the system's.
-	// It runs away from the UI thread. ErrNoClipboard and ErrClipboardEmpty have
-	// their own sentences.
+	// OpenMailbox leads to where the access link of a mailbox belongs; nil shows no
+	// button for it.
+	OpenMailbox func(link string)
+	// ClipboardPicture and PickFile are those of codes.Config.
 	ClipboardPicture func(ctx context.Context) ([]byte, error)
+	PickFile         func(chosen func(path string))
 	// SaveFile saves data under a name and returns the path; nil saves into the
 	// person's downloads. It runs away from the UI thread.
 	SaveFile func(name string, data []byte) (path string, err error)
-	// PickFile asks for a file and hands over its path; nil is the picker.
-	PickFile func(chosen func(path string))
 }
 
 // Widths in dp.
@@ -43,9 +41,6 @@ const (
 	// codeSide is five pixels for each module of an invitation.
 	codeSide = 325
 )
-
-// endings are the files that the picker shows.
-var endings = []string{".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", fileExtension}
 
 // Screen is the screen. All its methods belong to the UI thread.
 type Screen struct {
@@ -58,14 +53,8 @@ type Screen struct {
 
 // New builds the screen. Show fills it.
 func New(cfg Config) *Screen {
-	if cfg.ClipboardPicture == nil {
-		cfg.ClipboardPicture = clipboardPicture
-	}
 	if cfg.SaveFile == nil {
 		cfg.SaveFile = files.Save
-	}
-	if cfg.PickFile == nil {
-		cfg.PickFile = func(chosen func(string)) { files.Pick(cfg.Env, endings, chosen) }
 	}
 	s := &Screen{cfg: cfg}
 	s.mine, s.theirs, s.near = newMine(&s.cfg), newTheirs(&s.cfg), newNearby(&s.cfg)
@@ -84,7 +73,7 @@ func (s *Screen) Object() fyne.CanvasObject { return s.root }
 
 // Show is called each time the screen comes to the front.
 func (s *Screen) Show() {
-	s.theirs.reset()
+	s.theirs.form.Reset()
 	s.mine.load()
 	s.near.load()
 }
@@ -93,7 +82,7 @@ func (s *Screen) Show() {
 func (s *Screen) Hide() { s.mine.stop() }
 
 // Focus puts the keyboard where a link is pasted.
-func (s *Screen) Focus() { s.cfg.Window.Canvas().Focus(s.theirs.entry) }
+func (s *Screen) Focus() { s.cfg.Window.Canvas().Focus(s.theirs.form.Entry) }
 
 // Changed is called with what happened in the core.
 func (s *Screen) Changed(events []event.Event) {
@@ -116,29 +105,10 @@ func (s *Screen) Changed(events []event.Event) {
 }
 
 // Dropped takes what was dragged into the window.
-func (s *Screen) Dropped(items []fyne.URI) {
-	if len(items) != 1 {
-		s.theirs.say.Set(parts.ToneError, parts.T("screens.code.onefile"))
-		return
-	}
-	s.theirs.takeFile(localPath(items[0]))
-}
+func (s *Screen) Dropped(items []fyne.URI) { s.theirs.form.Dropped(items) }
 
-// localPath is a file URI's path, unescaped; "" for anything that is no local
-// file.
-func localPath(u fyne.URI) string {
-	if u.Scheme() != "file" {
-		return ""
-	}
-	p := u.Path()
-	if _, err := os.Stat(p); err == nil {
-		return p
-	}
-	if plain, err := url.PathUnescape(p); err == nil {
-		return plain
-	}
-	return p
-}
+// Offer takes in an invitation that was met on another screen.
+func (s *Screen) Offer(code string) { s.theirs.form.Offer(code) }
 
 // columns places two objects side by side from a width on, else one below the
 // other.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"image"
 	"image/png"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,6 +22,7 @@ import (
 	"github.com/kuvert-im/kuvert/app/core"
 	"github.com/kuvert-im/kuvert/app/event"
 	"github.com/kuvert-im/kuvert/app/qr"
+	"github.com/kuvert-im/kuvert/app/ui/codes"
 	"github.com/kuvert-im/kuvert/app/ui/parts"
 	"github.com/kuvert-im/kuvert/app/ui/uitest"
 	"github.com/kuvert-im/kuvert/assets/translations"
@@ -68,13 +68,13 @@ func (w *world) press(text string) { w.t.Helper(); uitest.Press(w.t, w.env.Windo
 
 func (w *world) says(want string) {
 	w.t.Helper()
-	if got := w.screen.theirs.say.Text(); got != want {
+	if got := w.screen.theirs.form.Say.Text(); got != want {
 		w.t.Errorf("says %q, want %q", got, want)
 	}
 }
 
 func (w *world) paste(text string) {
-	w.screen.theirs.entry.SetText(text)
+	w.screen.theirs.form.Entry.SetText(text)
 	w.press("Hinzufügen")
 }
 
@@ -121,7 +121,7 @@ func TestWaysIn(t *testing.T) {
 	code := uitest.SampleCode(5)
 	ways := map[string]func(w *world){
 		"pasted text":       func(w *world) { w.paste(code) },
-		"pasted with Enter": func(w *world) { w.screen.theirs.entry.SetText(code); enter(w) },
+		"pasted with Enter": func(w *world) { w.screen.theirs.form.Entry.SetText(code); enter(w) },
 		"pasted lower case": func(w *world) { w.paste("  " + strings.ToLower(code) + "\n") },
 		"picture file":      func(w *world) { w.picked = w.file("x.png", picture(t, code)); w.press("Bild oder Datei öffnen") },
 		"picture, no ending": func(w *world) {
@@ -132,7 +132,7 @@ func TestWaysIn(t *testing.T) {
 		"clipboard":   func(w *world) { w.clipboard = picture(t, code); w.press("Bild einfügen") },
 		"pasted picture": func(w *world) {
 			w.clipboard = picture(t, code)
-			w.screen.theirs.entry.TypedShortcut(&fyne.ShortcutPaste{Clipboard: test.NewClipboard()})
+			w.screen.theirs.form.Entry.TypedShortcut(&fyne.ShortcutPaste{Clipboard: test.NewClipboard()})
 		},
 		"dropped picture": func(w *world) {
 			w.screen.Dropped([]fyne.URI{storage.NewFileURI(w.file("Bild mit Leerzeichen ä.png", picture(t, code)))})
@@ -157,7 +157,7 @@ func TestWaysIn(t *testing.T) {
 	}
 }
 
-func enter(w *world) { w.screen.theirs.entry.TypedKey(&fyne.KeyEvent{Name: fyne.KeyReturn}) }
+func enter(w *world) { w.screen.theirs.form.Entry.TypedKey(&fyne.KeyEvent{Name: fyne.KeyReturn}) }
 
 // TestEachErrorHasItsSentence: whatever the core says of a code, the person gets
 // a sentence of its own.
@@ -171,7 +171,7 @@ func TestEachErrorHasItsSentence(t *testing.T) {
 		w := newWorld(t)
 		w.client.Fail["Accept"] = fmt.Errorf("core: %w", err)
 		w.paste(uitest.SampleCode(5))
-		got := w.screen.theirs.say.Text()
+		got := w.screen.theirs.form.Say.Text()
 		if got == "" || strings.HasPrefix(got, "screens.") {
 			t.Errorf("%v: says %q", err, got)
 		}
@@ -179,7 +179,7 @@ func TestEachErrorHasItsSentence(t *testing.T) {
 			t.Errorf("%v and %v sound the same: %q", err, other, got)
 		}
 		heard[got] = err
-		if w.screen.theirs.entry.Text == "" {
+		if w.screen.theirs.form.Entry.Text == "" {
 			t.Errorf("%v: what was pasted is gone, so that it cannot be mended", err)
 		}
 	}
@@ -196,6 +196,8 @@ func TestWrongThings(t *testing.T) {
 		"web link":     {func(w *world) { w.paste("https://example.com/kuvert") }, "screens.code.web.text"},
 		"huge text":    {func(w *world) { w.paste("KUVERT:" + strings.Repeat("A", 70<<10)) }, "screens.code.malformed"},
 		"web code":     {func(w *world) { w.clipboard = picture(t, "HTTPS://EXAMPLE.COM"); w.press("Bild einfügen") }, "screens.code.web"},
+		"mailbox link": {func(w *world) { w.paste("kuvert-node:ABCDEF234567") }, "screens.code.mailbox"},
+		"mailbox code": {func(w *world) { w.clipboard = picture(t, "KUVERT-NODE:ABCDEF234567"); w.press("Bild einfügen") }, "screens.code.mailbox"},
 		"foreign code": {func(w *world) { w.clipboard = picture(t, "WIFI:S:OFFICE"); w.press("Bild einfügen") }, "screens.code.foreign"},
 		"no code":      {func(w *world) { w.clipboard = pngOf(t, 300, 200); w.press("Bild einfügen") }, "screens.code.none"},
 		"text file":    {func(w *world) { w.drop(w.file("x.txt", []byte("hello"))) }, "screens.code.picture"},
@@ -208,8 +210,8 @@ func TestWrongThings(t *testing.T) {
 		"missing file":    {func(w *world) { w.drop("/nowhere/x.png") }, "screens.code.unreadable"},
 		"web address":     {func(w *world) { w.screen.Dropped([]fyne.URI{uri(t, "https://example.com/x.png")}) }, "screens.code.unreadable"},
 		"two files":       {func(w *world) { w.screen.Dropped([]fyne.URI{uri(t, "file:///a"), uri(t, "file:///b")}) }, "screens.code.onefile"},
-		"no clipboard":    {func(w *world) { w.clipErr = ErrNoClipboard; w.press("Bild einfügen") }, "screens.code.clipboard.none"},
-		"empty clipboard": {func(w *world) { w.clipErr = ErrClipboardEmpty; w.press("Bild einfügen") }, "screens.code.clipboard.empty"},
+		"no clipboard":    {func(w *world) { w.clipErr = codes.ErrNoClipboard; w.press("Bild einfügen") }, "screens.code.clipboard.none"},
+		"empty clipboard": {func(w *world) { w.clipErr = codes.ErrClipboardEmpty; w.press("Bild einfügen") }, "screens.code.clipboard.empty"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -220,7 +222,7 @@ func TestWrongThings(t *testing.T) {
 			if w.accepted() != 0 {
 				t.Error("it reached the core")
 			}
-			if w.screen.theirs.busy || w.screen.theirs.buttons[0].Disabled() {
+			if w.screen.theirs.form.Busy() || w.screen.theirs.form.Buttons[0].Disabled() {
 				t.Error("the screen takes nothing more")
 			}
 		})
@@ -257,13 +259,6 @@ func pngOf(t *testing.T, w, h int) []byte {
 	return buf.Bytes()
 }
 
-func TestSentenceOfPathError(t *testing.T) {
-	uitest.Env(t, uitest.New("x"), "de", 100, 100)
-	if got := sentence(&fs.PathError{Op: "read", Err: errors.New("input/output error")}); got != parts.T("screens.code.unreadable") {
-		t.Errorf("got %q", got)
-	}
-}
-
 // TestCancel: reading can be stopped, and says nothing then.
 func TestCancel(t *testing.T) {
 	var later uitest.Later
@@ -272,10 +267,10 @@ func TestCancel(t *testing.T) {
 	w.clipboard = picture(t, uitest.SampleCode(5))
 	w.press("Bild einfügen")
 	w.says("Das Bild wird gelesen …")
-	if !w.screen.theirs.buttons[0].Disabled() {
+	if !w.screen.theirs.form.Buttons[0].Disabled() {
 		t.Error("a second one could be started")
 	}
-	w.screen.theirs.entry.SetText(uitest.SampleCode(5))
+	w.screen.theirs.form.Entry.SetText(uitest.SampleCode(5))
 	enter(w)
 	if later.Waiting() != 1 {
 		t.Errorf("%d are on their way", later.Waiting())
@@ -464,7 +459,7 @@ func TestFits(t *testing.T) {
 				w.client.Strange = []chat.Request{{ID: uitest.Person(long), Name: long, ReceivedAt: uitest.Now}}
 			})
 			w.screen.mine.say.Set(parts.ToneError, parts.T("screens.add.save.failed"))
-			w.screen.theirs.say.Set(parts.ToneError, parts.T("screens.code.clipboard.none"))
+			w.screen.theirs.form.Say.Set(parts.ToneError, parts.T("screens.code.clipboard.none"))
 			w.env.Window.Resize(size)
 			uitest.Overflow(t, w.env.Window)
 			uitest.Reachable(t, w.env.Window)

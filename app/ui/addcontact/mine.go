@@ -13,6 +13,7 @@ import (
 
 	"github.com/kuvert-im/kuvert/app/core"
 	"github.com/kuvert-im/kuvert/app/qr"
+	"github.com/kuvert-im/kuvert/app/ui/codes"
 	"github.com/kuvert-im/kuvert/app/ui/icons"
 	"github.com/kuvert-im/kuvert/app/ui/parts"
 )
@@ -107,7 +108,7 @@ func (m *mine) show(inv core.IssuedInvitation, err error) {
 		m.inv = core.IssuedInvitation{}
 		_ = m.code.SetCode("") // an empty field is always possible
 		m.left.SetText("")
-		m.say.Set(parts.ToneError, parts.T("screens.add.mine.failed")+" "+sentence(err))
+		m.say.Set(parts.ToneError, parts.T("screens.add.mine.failed")+" "+codes.Say(err))
 		m.buttons[len(m.buttons)-1].Enable()
 		return
 	}
@@ -204,7 +205,7 @@ func (m *mine) savePicture() {
 
 func (m *mine) saveFile() {
 	file := m.inv.File
-	m.save(parts.T("screens.add.picture.name")+fileExtension, func() ([]byte, error) { return file, nil })
+	m.save(parts.T("screens.add.picture.name")+codes.FileExtension, func() ([]byte, error) { return file, nil })
 }
 
 func (m *mine) save(name string, make func() ([]byte, error)) {

@@ -11,6 +11,7 @@ import (
 	"github.com/kuvert-im/kuvert/app/chat"
 	"github.com/kuvert-im/kuvert/app/core"
 	"github.com/kuvert-im/kuvert/app/event"
+	"github.com/kuvert-im/kuvert/app/ui/codes"
 	"github.com/kuvert-im/kuvert/app/ui/pairing"
 	"github.com/kuvert-im/kuvert/app/ui/parts"
 	"github.com/kuvert-im/kuvert/app/ui/requests"
@@ -170,7 +171,7 @@ func (n *nearby) connect(id string) {
 		return func() {
 			n.busy = false
 			if err != nil {
-				n.say.Set(parts.ToneError, sentence(err))
+				n.say.Set(parts.ToneError, codes.Say(err))
 				return
 			}
 			n.open(p)

@@ -1,4 +1,4 @@
-package addcontact
+package codes
 
 import (
 	"context"

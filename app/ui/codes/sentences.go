@@ -1,9 +1,10 @@
-package addcontact
+package codes
 
 import (
 	"context"
 	"errors"
 	"io/fs"
+	"strings"
 
 	"github.com/kuvert-im/kuvert/app/chat"
 	"github.com/kuvert-im/kuvert/app/qr"
@@ -17,16 +18,35 @@ var (
 	// ErrClipboardEmpty: there is no picture in it.
 	ErrClipboardEmpty = errors.New("no picture in the clipboard")
 
+	// ErrWebText: what was pasted leads to a web page.
+	ErrWebText = errors.New("link to a web page")
+	// ErrWebCode: so does the QR code in a picture.
+	ErrWebCode = errors.New("QR code leads to a web page")
+	// ErrElsewhere: the code is good, but belongs on another screen.
+	ErrElsewhere = errors.New("code belongs elsewhere")
+
 	errNoText     = errors.New("no text")
-	errWebText    = errors.New("link to a web page")
 	errUnreadable = errors.New("not a local file")
 )
 
+// nodePrefix begins the access link of a mailbox.
+const nodePrefix = "KUVERT-NODE:"
+
+// IsNodeLink reports whether text begins like the access link of a mailbox, in any
+// case.
+func IsNodeLink(text string) bool {
+	t := strings.TrimSpace(text)
+	return len(t) > len(nodePrefix) && strings.EqualFold(t[:len(nodePrefix)], nodePrefix)
+}
+
+// Sentence is what is said about an error: the key of its text.
+type Sentence struct {
+	Err error
+	Key string
+}
+
 // sentences lists what is said about each error, the first that fits.
-var sentences = []struct {
-	err error
-	key string
-}{
+var sentences = []Sentence{
 	{chat.ErrInvitationExpired, "screens.code.expired"},
 	{chat.ErrInvitationUsed, "screens.code.used"},
 	{chat.ErrInvitationOwn, "screens.code.own"},
@@ -42,7 +62,8 @@ var sentences = []struct {
 	{ErrNoClipboard, "screens.code.clipboard.none"},
 	{ErrClipboardEmpty, "screens.code.clipboard.empty"},
 	{errNoText, "screens.code.empty"},
-	{errWebText, "screens.code.web.text"},
+	{ErrWebCode, "screens.code.web"},
+	{ErrWebText, "screens.code.web.text"},
 	{errUnreadable, "screens.code.unreadable"},
 	{fs.ErrNotExist, "screens.code.unreadable"},
 	{fs.ErrPermission, "screens.code.unreadable"},
@@ -51,22 +72,26 @@ var sentences = []struct {
 	{chat.ErrRefused, "screens.code.refused"},
 }
 
-// sentence says what happened, what it means and what to do; "" if the person
-// stopped it.
-func sentence(err error) string {
+func (f *Form) sentence(err error) string { return Say(err, f.cfg.Sentences...) }
+
+// Say says what happened, what it means and what to do; "" if the person stopped
+// it. The special sentences come before the usual ones.
+func Say(err error, special ...Sentence) string {
 	var foreign *qr.ForeignError
-	var path *fs.PathError
-	switch {
-	case errors.Is(err, context.Canceled):
+	if errors.Is(err, context.Canceled) {
 		return ""
-	case errors.As(err, &foreign) && foreign.IsWeb():
-		return parts.T("screens.code.web")
 	}
-	for _, s := range sentences {
-		if errors.Is(err, s.err) {
-			return parts.T(s.key)
+	if errors.As(err, &foreign) && foreign.IsWeb() {
+		err = ErrWebCode
+	}
+	for _, list := range [][]Sentence{special, sentences} {
+		for _, s := range list {
+			if errors.Is(err, s.Err) {
+				return parts.T(s.Key)
+			}
 		}
 	}
+	var path *fs.PathError
 	if errors.As(err, &path) {
 		return parts.T("screens.code.unreadable")
 	}
