@@ -33,12 +33,17 @@ const (
 	opSendAll
 	opDrain
 	opClone
+	opEmpty
+	opSaveStore
+	opOldStore
+	opReplay
 	ops
 )
 
 var opNames = [ops]string{
 	"compose", "send", "post", "fetch", "lose", "link", "unlink", "tick", "snapshot",
 	"ROLLBACK", "RESTORE", "CLOCK", "send all", "drain", "CLONE",
+	"mailboxes emptied", "mailboxes copied", "MAILBOXES PUT BACK", "old status",
 }
 
 const day = 24 * time.Hour
@@ -86,6 +91,8 @@ func (w *world) do(o op) {
 		}
 	case opDrain:
 		w.drain(i)
+	case opEmpty, opSaveStore, opOldStore, opReplay:
+		w.storeGoesWrong(o)
 	default:
 		w.putBack(o)
 	}
@@ -109,6 +116,22 @@ func (w *world) tick(d time.Duration) {
 	w.linked = false
 	if d > 30*day {
 		w.box = [2][]blob{}
+	}
+}
+
+// storeGoesWrong: the machine that keeps the mailboxes loses everything, is put
+// back to an older state, or hands out a status that it should have replaced.
+func (w *world) storeGoesWrong(o op) {
+	switch n := len(w.copies[o.who]); {
+	case o.what == opEmpty:
+		w.box = [2][]blob{}
+	case o.what == opSaveStore:
+		w.stores = append(w.stores, [2][]blob{slices.Clone(w.box[0]), slices.Clone(w.box[1])})
+	case o.what == opOldStore && len(w.stores) > 0:
+		old := w.stores[o.a%len(w.stores)]
+		w.box = [2][]blob{slices.Clone(old[0]), slices.Clone(old[1])}
+	case o.what == opReplay && n > 0:
+		w.fetch(o.who, w.copies[o.who][o.a%n])
 	}
 }
 
@@ -217,8 +240,17 @@ func (w *world) finishByMail() {
 			return
 		}
 	}
+	if p := w.peer(0); w.never(1) && !p.offered().usable(w.clock(0)) {
+		return // B never heard of A, and the bundle that A was given expired
+	}
 	w.describe()
 	w.fault("I8 never arrived, 20 d by mailbox")
+}
+
+// never reports whether a party never heard of the other.
+func (w *world) never(i int) bool {
+	_, met := w.peer(i).Public()
+	return !met
 }
 
 func (w *world) describe() {
@@ -271,6 +303,14 @@ var profiles = []profile{
 		opCompose: 5, opPost: 6, opFetch: 6, opLose: 1, opTick: 1, opSnapshot: 2, opRollback: 2, opDrain: 2,
 	}, 2, true, 4, 24},
 	{"mailbox only, heavy loss", [ops]int{opCompose: 6, opPost: 8, opFetch: 4, opLose: 5, opTick: 3, opDrain: 2}, 2, true, 20, 60},
+	{"mailbox only, bad store", [ops]int{
+		opCompose: 6, opPost: 8, opFetch: 6, opLose: 2, opTick: 3, opDrain: 2,
+		opEmpty: 1, opSaveStore: 2, opOldStore: 2, opReplay: 3,
+	}, -1, true, 10, 50},
+	{"mailbox only, bad store, rollback and restore", [ops]int{
+		opCompose: 6, opPost: 8, opFetch: 6, opTick: 2, opDrain: 2, opSnapshot: 2, opRollback: 1, opRestore: 1,
+		opEmpty: 1, opSaveStore: 2, opOldStore: 2, opReplay: 3,
+	}, 2, true, 10, 40},
 	{"two clones", [ops]int{
 		opCompose: 5, opSend: 3, opPost: 3, opFetch: 3, opLink: 3, opTick: 3, opClone: 4, opSendAll: 2, opDrain: 1,
 	}, -1, false, 4, 24},

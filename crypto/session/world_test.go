@@ -12,6 +12,7 @@ import (
 
 	"github.com/kuvert-im/kuvert/crypto/envelope"
 	"github.com/kuvert-im/kuvert/crypto/handshake"
+	"github.com/kuvert-im/kuvert/crypto/identity"
 )
 
 // The world: two parties over the real code, with what a store keeps beside a
@@ -47,8 +48,8 @@ func (d *disk) clone() *disk {
 	return &c
 }
 
-// blob is what a mailbox holds: a frame, or a status with a bundle.
-type blob struct{ frame, status, bundle []byte }
+// blob is what a mailbox holds: a frame, or a status.
+type blob struct{ frame, status []byte }
 
 type place struct {
 	sid    [16]byte
@@ -64,6 +65,8 @@ type world struct {
 	snaps  [2][]*disk
 	other  [2]*disk // the second clone
 	box    [2][]blob
+	stores [][2][]blob // copies of what the mailboxes held
+	copies [2][]blob   // every status ever left for a party
 	linked bool
 
 	rolled [2]bool
@@ -485,15 +488,19 @@ func (w *world) status(i int) []byte {
 	return raw
 }
 
-func (w *world) takeStatus(i int, raw []byte, live bool) {
+func (w *world) takeStatus(i int, raw []byte) {
 	p := w.peer(i)
-	r, err := p.OnStatus(w.env(i), raw, live)
+	r, err := p.OnStatus(w.env(i), raw, true)
 	w.must(err)
-	if r.FetchBundle && live && w.bug != neverFetch {
+	if r.FetchBundle && w.bug != neverFetch {
 		if err := p.LearnBundle(w.env(i), w.self[1-i].Bundle(), true); err != nil {
 			w.note("   %s cannot use the bundle: %v", name(i), err)
 		}
 	}
+	w.statusTaken(i, p, r)
+}
+
+func (w *world) statusTaken(i int, p *Peer, r StatusResult) {
 	w.put(i, p)
 	w.follow(i, r.Acked, r.SelfRolledBack, r.CounterAbove)
 	if r.Unseal {
@@ -512,8 +519,8 @@ func (w *world) link() {
 
 func (w *world) hello() {
 	a, b := w.status(0), w.status(1)
-	w.takeStatus(0, b, true)
-	w.takeStatus(1, a, true)
+	w.takeStatus(0, b)
+	w.takeStatus(1, a)
 }
 
 // sealedRows are the places of the rows that can be sent.
@@ -629,8 +636,19 @@ func (w *world) post(i, which int) {
 
 func (w *world) postStatus(i int) {
 	if len(w.box[1-i]) < 24 {
-		w.box[1-i] = append(w.box[1-i], blob{status: w.status(i), bundle: w.self[i].Bundle()})
+		w.putStatus(i)
 	}
+}
+
+// putStatus leaves a status, and keeps a copy for those who replay.
+func (w *world) putStatus(i int) {
+	raw, err := w.peer(i).MailStatus(w.env(i))
+	if errors.Is(err, ErrNoBundle) {
+		return
+	}
+	w.must(err)
+	w.box[1-i] = append(w.box[1-i], blob{status: raw})
+	w.copies[1-i] = append(w.copies[1-i], blob{status: raw})
 }
 
 func (w *world) postAll(i int) {
@@ -648,9 +666,10 @@ func (w *world) fetch(i int, b blob) byte {
 	answer := byte(0)
 	if b.frame != nil {
 		answer = w.receive(i, b.frame)
-	} else if _, ok := w.peer(i).Public(); ok {
-		w.learn(i, b.bundle, false)
-		w.takeStatus(i, b.status, false)
+	} else if p := w.peer(i); p.public != (identity.Public{}) {
+		r, err := p.OnMailStatus(w.env(i), b.status)
+		w.must(err)
+		w.statusTaken(i, p, r)
 	}
 	w.pump(i)
 	return answer
