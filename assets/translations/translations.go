@@ -3,7 +3,7 @@
 //
 // The files are NAME.LANGUAGE.json in the format of package lang; fyne.*.json
 // repeat the toolkit's own words, so that its file dialogs speak the chosen
-// language too. Fyne follows the system's language and has no call to choose
+// language too. Those of package words are said by the command line as well. Fyne follows the system's language and has no call to choose
 // another: Register puts the chosen one in the place of the system's. Called
 // again it replaces what was there, for everything that is drawn afterwards.
 package translations
@@ -11,41 +11,30 @@ package translations
 import (
 	"embed"
 	"fmt"
-	"strings"
+	"io/fs"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/lang"
+
+	"github.com/kuvert-im/kuvert/assets/translations/words"
 )
 
 // The languages there are.
 const (
-	German  = "de"
-	English = "en"
+	German  = words.German
+	English = words.English
 )
 
 //go:embed *.json
 var files embed.FS
 
+// sources are all files with texts.
+var sources = []embed.FS{files, words.Files}
+
 // Choose returns the language for a setting ("de", "en", or "" for the system's)
-// and the system's locale, such as "de-DE". The kin of German and the languages
-// of its neighbours in a German-speaking country get German, everybody else
-// English.
+// and the system's locale; see words.Choose.
 func Choose(setting string, locale fyne.Locale) string {
-	if setting == German || setting == English {
-		return setting
-	}
-	base, region, _ := strings.Cut(strings.ToLower(string(locale)), "-")
-	switch base {
-	case "de", "gsw", "nds", "lb", "hsb", "dsb", "bar", "ksh":
-		return German
-	case "", "en", "und":
-		return English
-	}
-	switch region, _, _ = strings.Cut(region, "-"); region {
-	case "de", "at", "li":
-		return German
-	}
-	return English
+	return words.Choose(setting, string(locale))
 }
 
 // Register makes language the one that Fyne speaks, whatever the system's is.
@@ -53,20 +42,26 @@ func Register(language string) error {
 	if language != German && language != English {
 		return fmt.Errorf("translations: no language %q", language)
 	}
-	entries, err := files.ReadDir(".")
-	if err != nil {
-		return fmt.Errorf("translations: %w", err)
-	}
-	for _, e := range entries {
-		if !strings.HasSuffix(e.Name(), "."+language+".json") {
-			continue
-		}
-		data, err := files.ReadFile(e.Name())
-		if err != nil {
+	for _, source := range sources {
+		if err := registerAll(source, language); err != nil {
 			return fmt.Errorf("translations: %w", err)
 		}
+	}
+	return nil
+}
+
+func registerAll(source embed.FS, language string) error {
+	names, err := fs.Glob(source, "*."+language+".json")
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		data, err := source.ReadFile(name)
+		if err != nil {
+			return err
+		}
 		if err := register(data); err != nil {
-			return fmt.Errorf("translations: %s: %w", e.Name(), err)
+			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
 	return nil

@@ -13,12 +13,22 @@ import (
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/lang"
+
+	"github.com/kuvert-im/kuvert/assets/translations/words"
 )
+
+func read(name string) ([]byte, error) {
+	data, err := files.ReadFile(name)
+	if err != nil {
+		return words.Files.ReadFile(name)
+	}
+	return data, nil
+}
 
 // load returns a file's keys, each with all its texts (the plural forms) joined.
 func load(t *testing.T, name string) map[string]string {
 	t.Helper()
-	data, err := files.ReadFile(name)
+	data, err := read(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,15 +61,19 @@ var placeholder = regexp.MustCompile(`{{[^}]*}}`)
 // TestLanguagesAgree: every key is in both languages, with text, with the same
 // plural forms and the same placeholders, and in one file only.
 func TestLanguagesAgree(t *testing.T) {
-	entries, err := files.ReadDir(".")
-	if err != nil {
-		t.Fatal(err)
+	var entries []fs.DirEntry
+	for _, source := range sources {
+		found, err := source.ReadDir(".")
+		if err != nil {
+			t.Fatal(err)
+		}
+		entries = append(entries, found...)
 	}
 	owner := map[string]string{}
 	for _, e := range entries {
 		name, ok := strings.CutSuffix(e.Name(), ".de.json")
 		if !ok {
-			if _, err := files.ReadFile(strings.Replace(e.Name(), ".en.json", ".de.json", 1)); err != nil {
+			if _, err := read(strings.Replace(e.Name(), ".en.json", ".de.json", 1)); err != nil {
 				t.Errorf("%s has no German counterpart", e.Name())
 			}
 			continue
@@ -137,6 +151,10 @@ func TestRegister(t *testing.T) {
 				}
 				if got := lang.L("Cancel"); got != c.cancel {
 					t.Errorf("%s: %q, want %q", c.language, got, c.cancel)
+				}
+				port := map[string]string{"port": "47100"}
+				if got, want := lang.L("doctor.port.ok", port), words.Text(c.language, "doctor.port.ok", port); got != want {
+					t.Errorf("%s: a screen says %q, the command line %q", c.language, got, want)
 				}
 			}
 		})
