@@ -61,6 +61,12 @@ type ReachInbox struct {
 // LogValue keeps addresses and secrets out of logs.
 func (ReachBody) LogValue() slog.Value { return slog.StringValue("[reach]") }
 
+// String keeps addresses and secrets out of formatted text.
+func (ReachBody) String() string { return "[reach]" }
+
+// GoString keeps addresses and secrets out of formatted text.
+func (ReachBody) GoString() string { return "[reach]" }
+
 // LogValue keeps secrets out of logs.
 func (ReachMail) LogValue() slog.Value { return slog.StringValue("[queue]") }
 

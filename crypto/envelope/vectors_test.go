@@ -259,7 +259,7 @@ func refusedPayloads(t *testing.T) (out []vector.Refused) {
 
 func bodyVectors(t *testing.T) (out []bodyVector) {
 	t.Helper()
-	names := []string{"message: 'Grüß Gott 👋', answer to 04…, ext {9: 1}", "message: empty", "start: 'Änne' with reach", "start: 'Bob'", "read: two", "reach: two addresses, next host key", "reach: one address", "bundle", "digits: commitment of session 07… to 08…", "digits: number 09…", "digits: 08… revealed"}
+	names := []string{"message: 'Grüß Gott 👋', answer to 04…, ext {9: 1}", "message: empty", "start: 'Änne' with reach", "start: 'Bob'", "read: two", "reach: two addresses, next host key", "reach: one address", "reach: two nodes, a queue for mail at each, an inbox at the second, the token with which mail is kept", "bundle", "digits: commitment of session 07… to 08…", "digits: number 09…", "digits: 08… revealed"}
 	for i, b := range sampleBodies() {
 		raw, err := b.Encode()
 		if err != nil {
@@ -287,6 +287,11 @@ func refusedBodies(t *testing.T) (out []bodyVector) {
 	add("17 addresses", "reach", wireReach{Addrs: bytes.SplitAfter(make([]byte, 17), []byte{0})[:17]})
 	add("empty address", "reach", wireReach{Addrs: [][]byte{{}}})
 	add("address of 129 bytes", "reach", wireReach{Addrs: [][]byte{make([]byte, 129)}})
+	for _, bad := range badReach {
+		b := sampleReach()
+		bad.change(&b)
+		add(bad.name, "reach", b.wire())
+	}
 	add("a fourth move", "digits", wireDigits{Move: 4, Value: [32]byte{1}})
 	add("a move without a number", "digits", wireDigits{Move: MoveNonce})
 	return out
