@@ -5,11 +5,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"net/netip"
 	"slices"
 	"time"
 
 	"github.com/kuvert-im/kuvert/app/chat"
 	"github.com/kuvert-im/kuvert/app/core"
+	"github.com/kuvert-im/kuvert/crypto/invite"
 )
 
 // Station is an always-on machine of the hand-carried network: it keeps mail in
@@ -369,3 +371,19 @@ func (l *Link) Relayed(string) bool { return false }
 
 // TryAddrs implements core.Transport.
 func (l *Link) TryAddrs([]string) error { return nil }
+
+// Uses gives a person a station's access link.
+func (p *Person) Uses(s *Station) {
+	p.w.T.Helper()
+	link := invite.NodeLink{Host: s.node.Host, Token: s.node.Token, Relay: true, Addrs: []invite.Addr{{Proto: invite.QUIC4, At: netip.MustParseAddrPort("10.0.0.200:4000")}}}
+	_, err := p.Core.AddNode(p.w.T.Context(), link.String())
+	p.w.check(err)
+}
+
+// Started starts the program if it is not running.
+func (p *Person) Started() *Person {
+	if p.cancel == nil {
+		p.Starts()
+	}
+	return p
+}

@@ -107,12 +107,14 @@ func (c *Core) SetBlocked(ctx context.Context, id chat.PersonID, blocked bool) e
 				c.lanes.leave(id)
 			}
 			c.followPerson(id)
+			c.keepMailAgain()
+			c.mail.changed()
 		})
 		if err := s.followJoining(id, !blocked); err != nil {
 			return err
 		}
 		if !blocked { // keys and addresses may have changed meanwhile
-			if err := s.tellReachTo(id); err != nil {
+			if err := s.queueReach(id); err != nil {
 				return err
 			}
 		}

@@ -263,21 +263,65 @@ func (c *Core) Delivery(ctx context.Context, id chat.MessageID) (Delivery, error
 		if err != nil {
 			return Delivery{}, err
 		}
-		d := Delivery{State: m.State}
-		it, err := tx.OutboxItem(id)
-		if errors.Is(err, chat.ErrNotFound) {
-			if m.State == chat.Failed {
-				d.Why = WhyRefused
-			}
-			return d, nil
+		return c.delivery(tx, m)
+	})
+}
+
+func (c *Core) delivery(tx ReadTx, m chat.Message) (Delivery, error) {
+	d := Delivery{State: m.State, Where: WhereHere}
+	conv, err := tx.Conversation(m.Conversation)
+	if err != nil {
+		return d, err
+	}
+	d.Recipient = conv.Contact
+	if ct, err := tx.Contact(conv.Contact); err == nil {
+		d.Name = ct.Name
+	}
+	it, err := tx.OutboxItem(m.ID)
+	if errors.Is(err, chat.ErrNotFound) {
+		switch m.State {
+		case chat.Failed:
+			d.Why = WhyRefused
+		case chat.Read:
+			d.Where = WhereRead
+		case chat.Delivered:
+			d.Where = WhereDevice
+		case chat.Queued, chat.Sent, chat.Received:
 		}
-		if err != nil {
+		return d, nil
+	}
+	if err != nil {
+		return d, err
+	}
+	d.SentAt, d.NextTry, d.Attempts = it.SentAt, it.NextAt, it.Attempts
+	if !it.MailedAt.IsZero() {
+		d.Where, d.HeldAt = WhereMailbox, it.MailedAt
+		if d.Holder, err = holderName(tx, it); err != nil {
 			return d, err
 		}
-		d.SentAt, d.NextTry, d.Attempts = it.SentAt, it.NextAt, it.Attempts
-		d.Why, err = c.why(tx, it)
+	}
+	if d.Why, err = c.why(tx, it); err != nil {
 		return d, err
-	})
+	}
+	if _, next := c.lanes.mailTrouble(it.Contact); d.NextTry.IsZero() && it.MailedAt.IsZero() {
+		d.NextTry = next
+	}
+	return d, nil
+}
+
+// holderName says whose computer holds an item, "" if it is a node of nobody's.
+func holderName(tx ReadTx, it chat.OutboxItem) (string, error) {
+	nodes, err := tx.Nodes()
+	if err != nil {
+		return "", err
+	}
+	for _, n := range nodes {
+		if n.Host == it.MailedTo && !n.Keeper.IsZero() {
+			ct, err := tx.Contact(n.Keeper)
+			return ct.Name, err
+		}
+	}
+	return "", nil
 }
 
 // whyPending tells an invitation that waits for its answer from one that was
@@ -312,11 +356,22 @@ func (c *Core) why(tx ReadTx, it chat.OutboxItem) (Why, error) {
 	case ct.Pending:
 		return whyPending(tx, ct.ID)
 	case !connected:
-		return WhyNotFound, nil
+		return c.whyAway(tx, it)
 	case !has || !active.Confirmed:
 		return WhyRenewing, nil
 	case it.SentAt.IsZero() && it.Attempts > 0:
 		return WhyOtherBusy, nil
 	}
 	return WhyUnconfirmed, nil
+}
+
+// whyAway tells what a message waits for whose recipient is not connected.
+func (c *Core) whyAway(tx ReadTx, it chat.OutboxItem) (Why, error) {
+	if !it.MailedAt.IsZero() {
+		return WhyOffline, nil
+	}
+	if why, _ := c.lanes.mailTrouble(it.Contact); why != WhyNone {
+		return why, nil
+	}
+	return WhyNotFound, nil
 }

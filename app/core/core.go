@@ -61,12 +61,14 @@ type Core struct {
 	log   *slog.Logger
 	bus   event.Bus
 
-	self    selfCache
-	keys    keyCache
-	lanes   lanes
-	pairs   pairs
-	aliases aliases
-	trouble trouble
+	self      selfCache
+	keys      keyCache
+	lanes     lanes
+	mail      mail
+	contacted contactLog
+	pairs     pairs
+	aliases   aliases
+	trouble   trouble
 
 	reachKick chan struct{} // this machine may be reached elsewhere than before
 }
@@ -94,6 +96,8 @@ func New(cfg Config) (*Core, error) {
 	}
 	c.reachKick = make(chan struct{}, 1)
 	c.lanes.init(c)
+	c.mail.init(c)
+	c.contacted.init()
 	c.pairs.init()
 	if _, err := c.loadSelf(context.Background()); err != nil {
 		return nil, err
@@ -122,7 +126,13 @@ func (c *Core) Run(ctx context.Context) error {
 		return fmt.Errorf("core: network settings: %w", err)
 	}
 	c.lanes.start(ctx)
+	if err := errors.Join(c.useNodes(ctx), c.keepMail(ctx)); err != nil {
+		return fmt.Errorf("core: mailboxes: %w", err)
+	}
 	g.Go(func() error { return c.net.Run(ctx, c) })
+	g.Go(func() error { return c.mail.run(ctx) })
+	g.Go(func() error { return c.postStart(ctx) })
+	g.Go(func() error { return c.contactedLoop(ctx) })
 	g.Go(func() error { return c.upkeepLoop(ctx) })
 	g.Go(func() error { return c.reachLoop(ctx) })
 	err := g.Wait()
@@ -145,7 +155,7 @@ func (c *Core) upkeepLoop(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-t.C:
-			if err := c.upkeep(ctx); err != nil && ctx.Err() == nil {
+			if err := errors.Join(c.upkeep(ctx), c.postWaiting(ctx)); err != nil && ctx.Err() == nil {
 				c.log.Warn("upkeep failed", "err", err)
 			}
 		}

@@ -91,6 +91,9 @@ func hostKeyDue(tx ReadTx, now time.Time) (bool, error) {
 	if err != nil || next == (HostKey{}) {
 		return false, err
 	}
+	if set, err := settingsFrom(tx); err != nil || set[SettingKeepMail] == "true" {
+		return false, err // others find their mail by this key
+	}
 	if now.Sub(since) >= hostKeyMost {
 		return true, nil
 	}
@@ -183,14 +186,14 @@ func (c *Core) tellReach(ctx context.Context) (news bool, err error) {
 		return false, nil
 	}
 	news, err = read(ctx, c, func(tx ReadTx) (bool, error) {
-		_, _, news, err := c.reachNews(tx)
+		_, news, err := c.reachNews(tx)
 		return news, err
 	})
 	if err != nil || !news {
 		return false, err
 	}
 	return true, c.update(ctx, func(s *step) error {
-		body, sum, news, err := c.reachNews(s)
+		sum, news, err := c.reachNews(s)
 		if err != nil || !news {
 			return err
 		}
@@ -202,7 +205,7 @@ func (c *Core) tellReach(ctx context.Context) (news bool, err error) {
 			if ct.Blocked {
 				continue
 			}
-			if err := s.queueReach(ct.ID, body); err != nil {
+			if err := s.queueReach(ct.ID); err != nil {
 				return err
 			}
 		}
@@ -210,33 +213,58 @@ func (c *Core) tellReach(ctx context.Context) (news bool, err error) {
 	})
 }
 
-// reachNews returns the body that says where this machine is, its hash without
-// regard to the order of addresses, and whether that differs from what was told.
-func (c *Core) reachNews(tx ReadTx) (body, sum []byte, news bool, err error) {
+// reachNews returns the hash of what contacts are told, without regard to the order
+// of addresses, and whether it differs from what they were told last.
+func (c *Core) reachNews(tx ReadTx) (sum []byte, news bool, err error) {
 	r, err := c.reach(tx)
 	if err != nil || r == nil || len(r.Addrs) == 0 {
-		return nil, nil, false, err
-	}
-	if body, err = r.Encode(); err != nil {
-		return nil, nil, false, err
+		return nil, false, err
 	}
 	slices.SortFunc(r.Addrs, slices.Compare)
+	nodes, err := usableNodes(tx, chat.PersonID{})
+	if err != nil {
+		return nil, false, err
+	}
+	for _, n := range nodes {
+		r.Nodes = append(r.Nodes, reachNode(n))
+	}
+	if r.Keep, err = keepToken(tx, chat.PersonID{}); err != nil {
+		return nil, false, err
+	}
 	sorted, err := r.Encode()
 	if err != nil {
-		return nil, nil, false, err
+		return nil, false, err
 	}
 	hash := sha256.Sum256(sorted)
 	told, err := tx.Secret(secretReachTold)
 	if errors.Is(err, chat.ErrNotFound) {
 		err = nil
 	}
-	return body, hash[:], !slices.Equal(told, hash[:]), err
+	return hash[:], !slices.Equal(told, hash[:]), err
+}
+
+// reachFor says what reach does and what is for one person alone: the queues for
+// their mail. nil without a network.
+func (s *step) reachFor(person chat.PersonID) (*envelope.ReachBody, error) {
+	r, err := s.core.reach(s)
+	if err != nil || r == nil {
+		return nil, err
+	}
+	return r, s.addMail(person, r)
 }
 
 // queueReach queues where this machine is for a person, in the place of what was
 // queued before. It stays unsealed until the person is there: a machine that
 // moves about must not use up the session's numbers for somebody who is away.
-func (s *step) queueReach(person chat.PersonID, body []byte) error {
+func (s *step) queueReach(person chat.PersonID) error {
+	r, err := s.reachFor(person)
+	if err != nil || r == nil || len(r.Addrs) == 0 {
+		return err
+	}
+	body, err := r.Encode()
+	if err != nil {
+		return err
+	}
 	if err := s.giveUpOlder(person, envelope.TypeReach); err != nil {
 		return err
 	}
@@ -251,15 +279,6 @@ func (s *step) queueReach(person chat.PersonID, body []byte) error {
 	s.wake(person)
 	_, err = s.AddOutbox(it)
 	return err
-}
-
-// tellReachTo tells a person who was told nothing for a while.
-func (s *step) tellReachTo(person chat.PersonID) error {
-	body, _, _, err := s.core.reachNews(s)
-	if err != nil || body == nil {
-		return err
-	}
-	return s.queueReach(person, body)
 }
 
 // keepReach stores where a person's machine says it can be reached, now and under
@@ -292,5 +311,8 @@ func (s *step) keepReach(person chat.PersonID, r *envelope.ReachBody) error {
 		}
 	}
 	s.then(func() { s.core.followPerson(person) })
-	return nil
+	if err := s.learnKeeper(person, r.HostKey, addrs, r.Keep); err != nil {
+		return err
+	}
+	return s.keepMailWays(person, r)
 }

@@ -49,6 +49,8 @@ type inbox struct {
 	*step
 	ref  string
 	host HostKey
+	// mailed: from a mailbox, so that nobody is connected.
+	mailed bool
 
 	wantAck map[chat.PersonID]bool // something new asks for an acknowledgement
 	repeat  map[chat.PersonID]bool // something known came again: repeat the last one

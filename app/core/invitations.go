@@ -53,23 +53,42 @@ func (c *Core) Invite(ctx context.Context, life time.Duration) (IssuedInvitation
 
 func (s *step) issue(life time.Duration) (chat.Invitation, error) {
 	inv := chat.Invitation{CreatedAt: s.env.Now, ExpiresAt: s.env.Now.Add(life).Truncate(time.Second)}
-	err := s.changeSelf(func(self *session.Self) error {
-		made, err := self.Invite(s.env.Rand, s.env.Now, inv.ExpiresAt, s.core.inviteHints())
+	node, err := meetingNode(s)
+	if err != nil {
+		return inv, err
+	}
+	var secret invite.Secret
+	err = s.changeSelf(func(self *session.Self) error {
+		made, err := self.Invite(s.env.Rand, s.env.Now, inv.ExpiresAt, s.core.inviteHints(node))
 		if err != nil {
 			return err
 		}
+		secret = made.Code.Auth
 		inv.ID, inv.Code, inv.Bundle, inv.Keys = made.Code.Auth.ID(), made.Code.String(), made.Bundle, made.Keys
 		for i, h := range made.Hints {
 			inv.Hints[i] = hex.EncodeToString(h[:])
 		}
 		return nil
 	})
-	return inv, err
+	if err != nil || node == nil {
+		return inv, err
+	}
+	return inv, s.openFirstContact(inv, secret, *node)
+}
+
+// meetingNode is the node at which a guest may leave an answer, nil if there is
+// none.
+func meetingNode(tx ReadTx) (*chat.Node, error) {
+	nodes, err := usableNodes(tx, chat.PersonID{})
+	if err != nil || len(nodes) == 0 {
+		return nil, err
+	}
+	return &nodes[0], nil
 }
 
 // inviteHints says where a guest finds this machine: at addresses that others
 // can reach, or, on a computer without a network, at its own.
-func (c *Core) inviteHints() []invite.Hint {
+func (c *Core) inviteHints(node *chat.Node) []invite.Hint {
 	var near, all []invite.Addr
 	for _, text := range c.net.Addrs() {
 		ap, quic, ok := parseMultiaddr(text)
@@ -85,7 +104,17 @@ func (c *Core) inviteHints() []invite.Hint {
 	if len(near) == 0 {
 		near = all
 	}
-	return invite.FitHints([]invite.Hint{{HostKey: c.net.HostKey(), Addrs: near}})
+	if node == nil {
+		return invite.FitHints([]invite.Hint{{HostKey: c.net.HostKey(), Addrs: near}})
+	}
+	// There is room for few: one address of this machine, then the node's.
+	at := invite.Hint{HostKey: node.Host}
+	for _, text := range node.Addrs {
+		if ap, quic, ok := parseMultiaddr(text); ok {
+			at.Addrs = append(at.Addrs, invite.Addr{Proto: protoOf(ap.Addr(), quic), At: ap})
+		}
+	}
+	return invite.FitHints([]invite.Hint{{HostKey: c.net.HostKey(), Addrs: near[:min(len(near), 1)]}, at})
 }
 
 func issued(inv chat.Invitation) IssuedInvitation {
@@ -134,7 +163,7 @@ func (c *Core) Revoke(ctx context.Context, id string) error {
 		inv.Keys = nil
 		s.publish(event.Event{Kind: event.InvitationChanged})
 		s.then(c.keys.forget)
-		return s.PutInvitation(inv)
+		return errors.Join(s.PutInvitation(inv), s.closeQueues(inv.ID))
 	})
 }
 
@@ -227,6 +256,9 @@ func (s *step) join(code invite.Code, bundle []byte, scanned bool) error {
 	}
 	ct.Pending, ct.Blocked, ct.Verified = true, false, ct.Verified || scanned
 	if err := s.newContact(ct, ""); err != nil {
+		return err
+	}
+	if err := s.joinFirstContact(person, code); err != nil {
 		return err
 	}
 	if bundle != nil {

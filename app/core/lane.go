@@ -65,9 +65,11 @@ func (ls *lanes) enter(person chat.PersonID, ref string, greeted bool) {
 	if ls.ctx == nil || ls.ctx.Err() != nil {
 		return
 	}
-	if l := ls.open[person]; l != nil {
+	if l := ls.open[person]; l != nil && !l.mail {
 		l.setRef(ref)
 		return
+	} else if l != nil {
+		l.cancel() // there is a better way than through mailboxes now
 	}
 	ctx, cancel := context.WithCancel(ls.ctx)
 	l := &lane{core: ls.core, person: person, ref: ref, cancel: cancel, wakeup: make(chan struct{}, 1), greeted: make(chan struct{})}
@@ -107,9 +109,15 @@ func (ls *lanes) get(person chat.PersonID) *lane {
 	return ls.open[person]
 }
 
+// wake lets a person's lane look for something to send. Without a connection
+// their mailboxes are tried.
 func (ls *lanes) wake(person chat.PersonID) {
-	if l := ls.get(person); l != nil {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	if l := ls.open[person]; l != nil {
 		l.wake()
+	} else {
+		ls.postLocked(person, false)
 	}
 }
 
@@ -130,11 +138,13 @@ func (ls *lanes) rewind(person chat.PersonID) {
 
 // sendAck makes a lane send the person's newest pure acknowledgement.
 func (ls *lanes) sendAck(person chat.PersonID) {
-	if l := ls.get(person); l != nil {
-		l.mu.Lock()
-		l.ack = true
-		l.mu.Unlock()
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	if l := ls.open[person]; l != nil {
+		l.keepAck()
 		l.wake()
+	} else {
+		ls.postLocked(person, true)
 	}
 }
 
@@ -171,6 +181,7 @@ func (ls *lanes) setBacklog(person chat.PersonID, waits bool) {
 type lane struct {
 	core   *Core
 	person chat.PersonID
+	mail   bool // through the person's mailboxes: they are not connected
 	cancel context.CancelFunc
 	wakeup chan struct{}
 
@@ -182,6 +193,9 @@ type lane struct {
 	cursor int64  // items up to here were handed over on this connection
 	ack    bool   // the newest pure acknowledgement is to be sent
 	afresh bool   // something changed: what was held back goes at once
+	why    Why    // with mail: why the mailboxes do not take it
+	// nextTry is when they are tried again, by the clock.
+	nextTry time.Time
 
 	// Owned by run. These are times of the process's own clock, so that a change
 	// of the computer's puts nothing off.
@@ -304,7 +318,7 @@ func (l *lane) nextTurn() turn {
 	}
 	t := turn{ref: l.ref, cursor: l.cursor, ack: l.ack, held: time.Now().Before(l.hold)}
 	l.ack = false
-	if to := l.person.String(); t.ref != to && !l.core.net.Connected(t.ref) && l.core.net.Connected(to) {
+	if to := l.person.String(); !l.mail && t.ref != to && !l.core.net.Connected(t.ref) && l.core.net.Connected(to) {
 		t.ref = to // the connection has had its new name for longer than this lane knows
 	}
 	return t
@@ -338,17 +352,26 @@ func (l *lane) round(ctx context.Context) (more bool, err error) {
 			return fetched, err
 		}
 	}
-	frames, stale, err := l.frames(ctx, b.items, t.ack)
+	out := b.items
+	if l.mail {
+		out = unmailed(out, l.core.now())
+	}
+	frames, stale, err := l.frames(ctx, out, t.ack)
 	if err != nil {
 		return false, err
 	}
 	if stale {
 		return true, l.core.update(ctx, func(s *step) error { return s.unseal(l.person) })
 	}
-	if t.ack = t.ack && len(frames) > len(b.items); len(frames) == 0 {
-		return false, nil
+	if t.ack = t.ack && len(frames) > len(out); len(frames) == 0 {
+		l.moved(b.items)
+		return more && b.wait == nil && len(b.items) > 0, nil
 	}
-	all, err := l.deliver(ctx, &t, b.items, frames)
+	handOver := l.deliver
+	if l.mail {
+		handOver = l.post
+	}
+	all, err := handOver(ctx, &t, out, frames)
 	return all && more && b.wait == nil, err
 }
 
@@ -547,10 +570,18 @@ func (l *lane) fetch(ctx context.Context, ref string) (more bool, err error) {
 	l.nextFetch = now.Add(l.fetchWait)
 	fctx, cancel := context.WithTimeout(ctx, fetchTime)
 	defer cancel()
-	raw, err := l.core.net.FetchBundle(fctx, ref)
+	raw, err := l.bundle(fctx, ref)
 	if err != nil {
 		return false, err
 	}
 	err = l.core.update(ctx, func(s *step) error { return s.learnFetched(l.person, raw) })
 	return err == nil, err
+}
+
+// bundle gets the person's bundle from them, or where they left it.
+func (l *lane) bundle(ctx context.Context, ref string) ([]byte, error) {
+	if l.mail {
+		return l.core.readMailedBundle(ctx, l.person)
+	}
+	return l.core.net.FetchBundle(ctx, ref)
 }

@@ -48,6 +48,8 @@ func (in *inbox) takeHandshake(raw []byte) (byte, error) {
 		return 0, err
 	case inv != nil:
 		return in.guest(from, hs, inv)
+	case in.mailed:
+		return in.refuse("stranger in a mailbox", nil), nil
 	}
 	return in.stranger(from, raw)
 }
@@ -169,7 +171,7 @@ func (in *inbox) useInvitation(inv *chat.Invitation, by chat.PersonID) error {
 	}
 	inv.UsedBy, inv.UsedAt = by, in.env.Now
 	in.publish(event.Event{Kind: event.InvitationChanged})
-	return in.PutInvitation(*inv)
+	return errors.Join(in.PutInvitation(*inv), in.adoptQueues(inv.ID, by))
 }
 
 // newContact stores a contact and the conversation with them.
@@ -183,6 +185,7 @@ func (s *step) newContact(ct chat.Contact, n chat.Notice) error {
 		return err
 	}
 	s.contactChanged(ct.ID)
+	s.then(s.core.keepMailAgain)
 	s.publish(event.Event{Kind: event.ConversationChanged, Conversation: conv})
 	s.publish(event.Event{Kind: event.PairingChanged})
 	if n == "" {
@@ -197,7 +200,7 @@ func (in *inbox) becomeContact(person chat.PersonID) {
 	host, from, to := in.host, in.ref, person.String()
 	in.then(func() {
 		in.core.keys.forget()
-		if from != to {
+		if from != to && !in.mailed {
 			in.core.lanes.enter(person, to, true)
 			in.core.net.Rebind(host, from, to)
 		}

@@ -57,6 +57,9 @@ func (c *Core) applyNetworkSettings(ctx context.Context) error {
 		name = set[SettingName]
 	}
 	c.net.Show(name)
+	if err := c.net.TryAddrs(tryAddrs(set[SettingTryAddrs])); err != nil {
+		c.log.Warn("further networks not searched", "err", err)
+	}
 	c.bus.Publish(event.Event{Kind: event.NetworkChanged})
 	return nil
 }
@@ -110,10 +113,14 @@ const followHosts = 4
 // the person is blocked now.
 func (c *Core) followPerson(id chat.PersonID) {
 	blocked := false
+	var via []Node
 	hosts, err := read(context.Background(), c, func(tx ReadTx) ([]chat.Host, error) {
 		ct, err := tx.Contact(id)
 		blocked = ct.Blocked
 		if err != nil {
+			return nil, err
+		}
+		if via, err = viaOf(tx, id); err != nil {
 			return nil, err
 		}
 		return tx.Hosts(id)
@@ -128,20 +135,21 @@ func (c *Core) followPerson(id chat.PersonID) {
 		for _, h := range hosts[:min(len(hosts), followHosts)] {
 			book[h.HostKey] = h.Addrs
 		}
-		c.net.Follow(id.String(), book, nil)
+		c.net.Follow(id.String(), book, via)
 	}
 }
 
 func (c *Core) followInvitation(code invite.Code) {
 	book := map[HostKey][]string{}
-	for _, h := range code.Hints {
-		addrs := []string{}
-		for _, a := range h.Addrs {
-			addrs = append(addrs, multiaddr(a.At, isQUIC(a.Proto)))
+	var via []Node
+	for i, h := range code.Hints {
+		if i == 0 {
+			book[h.HostKey] = hintAddrs(h)
+			continue
 		}
-		book[h.HostKey] = addrs
+		via = append(via, Node{Host: h.HostKey, Addrs: hintAddrs(h), Relay: true})
 	}
-	c.net.Follow(inviteRef(code.Auth.ID()), book, nil)
+	c.net.Follow(inviteRef(code.Auth.ID()), book, via)
 }
 
 // keyCache holds the recognition keys by ref. They cost a key agreement each and
@@ -286,6 +294,7 @@ func (c *Core) Lost(ref string) {
 		c.lanes.enter(person, again, false) // they came back between the two looks
 		return
 	}
+	c.lanes.wake(person) // what is left goes to their mailboxes
 	c.bus.Publish(event.Event{Kind: event.ContactChanged, Contact: person}, event.Event{Kind: event.NetworkChanged})
 }
 
@@ -415,4 +424,6 @@ func invitationBundle(tx ReadTx, ref string) ([]byte, error) {
 func (c *Core) NetworkChanged() {
 	c.bus.Publish(event.Event{Kind: event.NetworkChanged})
 	c.reachChanged()
+	c.mail.retryAll()
+	c.lanes.retryMail()
 }

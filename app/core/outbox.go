@@ -112,7 +112,7 @@ func sealedOf(it chat.OutboxItem) session.Sealed {
 // One that waits already and says the same keeps its place before the messages:
 // whoever gets the first of them is to know whose it is.
 func (s *step) queueStart(person chat.PersonID) error {
-	body, err := s.startBody()
+	body, err := s.startBody(person)
 	if err != nil {
 		return err
 	}
@@ -165,12 +165,12 @@ func (s *step) giveUpOlder(person chat.PersonID, typ uint8) error {
 	return nil
 }
 
-func (s *step) startBody() ([]byte, error) {
+func (s *step) startBody(person chat.PersonID) ([]byte, error) {
 	set, err := settingsFrom(s)
 	if err != nil {
 		return nil, err
 	}
-	reach, err := s.core.reach(s)
+	reach, err := s.reachFor(person)
 	if err != nil {
 		return nil, err
 	}

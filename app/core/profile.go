@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
@@ -121,6 +122,7 @@ func (c *Core) Whoami(ctx context.Context) (Profile, error) {
 var settingDefaults = map[string]string{
 	SettingName: "", SettingNetwork: NetworkInternet, SettingLanguage: "", SettingTheme: "",
 	SettingVisible: "false", SettingNotify: "true", SettingNotifyContent: "false", SettingReadReceipts: "true",
+	SettingKeepMail: "false", SettingTryAddrs: "",
 }
 
 // Settings implements Profiles.
@@ -149,8 +151,11 @@ func checkSetting(key, value string) error {
 		SettingLanguage: {"", "de", "en"},
 		SettingTheme:    {"", "light", "dark"},
 	}
-	if key == SettingName {
+	switch key {
+	case SettingName:
 		return checkName(value)
+	case SettingTryAddrs:
+		return checkTryAddrs(value)
 	}
 	def, known := settingDefaults[key]
 	if !known {
@@ -166,6 +171,30 @@ func checkSetting(key, value string) error {
 		return nil
 	}
 	return fmt.Errorf("core: %q for setting %q: %w", value, key, chat.ErrUnsupported)
+}
+
+// tryAddrs splits the setting of further networks.
+func tryAddrs(value string) []string {
+	return strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ';' || unicode.IsSpace(r) })
+}
+
+// checkTryAddrs refuses what is no address, no range, or too many.
+func checkTryAddrs(value string) error {
+	count := 0
+	for _, text := range tryAddrs(value) {
+		n := 1
+		if _, err := netip.ParseAddr(text); err != nil {
+			p, err := netip.ParsePrefix(text)
+			if err != nil || !p.Addr().Is4() && p.Bits() < 128-16 {
+				return fmt.Errorf("core: %q is no address and no range: %w", text, chat.ErrUnsupported)
+			}
+			n = 1 << min(p.Addr().BitLen()-p.Bits(), 16)
+		}
+		if count += n; count > MaxTryAddrs {
+			return fmt.Errorf("core: more than %d addresses to try: %w", MaxTryAddrs, chat.ErrTooLong)
+		}
+	}
+	return nil
 }
 
 // checkName refuses names that a screen could not show honestly.
@@ -199,7 +228,12 @@ func (c *Core) SetSetting(ctx context.Context, key, value string) error {
 	if err != nil {
 		return err
 	}
-	return c.applyNetworkSettings(ctx)
+	if key == SettingKeepMail {
+		err = c.keepMail(ctx)
+	}
+	c.reachChanged()
+	c.mail.changed()
+	return errors.Join(err, c.applyNetworkSettings(ctx))
 }
 
 // tellName queues the new name for every contact.

@@ -1,0 +1,468 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/kuvert-im/kuvert/app/chat"
+	"github.com/kuvert-im/kuvert/crypto/mailbox"
+)
+
+// Limits of fetching from mailboxes.
+const (
+	// watchMost is how many queues one watch covers.
+	watchMost = 2048
+	// openTries is how often an envelope that cannot be opened is looked at again
+	// before it is deleted: another mailbox may hold what has to come before it.
+	openTries = 3
+	// fetchBackoffMost is the longest wait for a node that cannot be reached.
+	fetchBackoffMost = time.Minute
+	// steady is how long a watch must have lasted for the node to count as well.
+	steady = 30 * time.Second
+	// roomsEvery is when the queues are looked at without a reason: some are over.
+	roomsEvery = time.Hour
+)
+
+// mail fetches from the mailboxes: a room for each node at which there are queues.
+type mail struct {
+	core *Core
+	kick chan struct{}
+
+	mu    sync.Mutex
+	rooms map[HostKey]*room
+}
+
+func (m *mail) init(c *Core) {
+	m.core, m.kick, m.rooms = c, make(chan struct{}, 1), map[HostKey]*room{}
+}
+
+// changed makes run look at the queues again.
+func (m *mail) changed() {
+	select {
+	case m.kick <- struct{}{}:
+	default:
+	}
+}
+
+// retry lets a node's room try again at once.
+func (m *mail) retry(host HostKey) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if r := m.rooms[host]; r != nil {
+		r.again()
+	}
+}
+
+// retryAll lets every room try again at once.
+func (m *mail) retryAll() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, r := range m.rooms {
+		r.again()
+	}
+}
+
+// run keeps a room open for each node until ctx ends.
+func (m *mail) run(ctx context.Context) error {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	t := time.NewTicker(roomsEvery)
+	defer t.Stop()
+	for {
+		if err := m.arrange(ctx, &wg); err != nil && ctx.Err() == nil {
+			m.core.log.Warn("mailboxes not looked at", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-m.kick:
+		case <-t.C:
+		}
+	}
+}
+
+// arrange opens, changes and closes rooms as the queues want it.
+func (m *mail) arrange(ctx context.Context, wg *sync.WaitGroup) error {
+	wanted, err := read(ctx, m.core, m.core.wantedRooms)
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for host, old := range m.rooms {
+		if w, ok := wanted[host]; !ok || !old.same(w) {
+			old.cancel()
+			delete(m.rooms, host)
+		}
+	}
+	for host, r := range wanted {
+		if m.rooms[host] != nil {
+			continue
+		}
+		rctx, cancel := context.WithCancel(ctx)
+		r.core, r.cancel, r.wake, r.arrived = m.core, cancel, make(chan struct{}, 1), make(chan struct{}, 1)
+		m.rooms[host] = r
+		wg.Go(func() {
+			defer cancel()
+			r.run(rctx)
+		})
+	}
+	return nil
+}
+
+// wantedRooms groups the queues that matter by their nodes.
+func (c *Core) wantedRooms(tx ReadTx) (map[HostKey]*room, error) {
+	queues, err := tx.AllQueues()
+	if err != nil {
+		return nil, err
+	}
+	contacts, err := tx.Contacts()
+	if err != nil {
+		return nil, err
+	}
+	blocked := map[chat.PersonID]bool{}
+	for _, ct := range contacts {
+		blocked[ct.ID] = ct.Blocked
+	}
+	rooms := map[HostKey]*room{}
+	for _, q := range queues {
+		if blocked[q.Contact] || q.Out && !q.Mine {
+			continue
+		}
+		r := rooms[q.Host]
+		if r == nil {
+			n, err := nodeOf(tx, q)
+			if err != nil {
+				return nil, err
+			}
+			r = &room{node: n, pending: map[int]bool{}, tries: map[tried]int{}}
+			rooms[q.Host] = r
+		}
+		r.queues = append(r.queues, q)
+	}
+	return rooms, nil
+}
+
+// room is what this side has at one node: queues to fetch from, and queues that
+// the node has still to be told of.
+type room struct {
+	core   *Core
+	node   Node
+	queues []chat.Queue
+	cancel context.CancelFunc
+	wake   chan struct{}
+
+	mu      sync.Mutex
+	pending map[int]bool // of queues: something may be there
+	arrived chan struct{}
+
+	tries map[tried]int // owned by work
+}
+
+// tried names a blob that could not be opened.
+type tried struct {
+	queue int64
+	place uint64
+}
+
+func (r *room) again() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// same reports whether a room has the same node and queues.
+func (r *room) same(o *room) bool {
+	return r.node.Token == o.node.Token && slices.Equal(r.node.Addrs, o.node.Addrs) &&
+		slices.EqualFunc(r.queues, o.queues, func(a, b chat.Queue) bool {
+			return a.ID == b.ID && a.Contact == b.Contact && a.MadeAt.Equal(b.MadeAt) && a.Until.Equal(b.Until)
+		})
+}
+
+// run serves the room until ctx ends, again and again.
+func (r *room) run(ctx context.Context) {
+	for fails := 0; ctx.Err() == nil; {
+		begun := time.Now()
+		err := r.serve(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		r.core.log.Info("mailbox lost", "err", err)
+		if fails++; time.Since(begun) > steady {
+			fails = 1
+		}
+		t := time.NewTimer(min(backoff(fails), fetchBackoffMost))
+		select {
+		case <-ctx.Done():
+		case <-t.C:
+		case <-r.wake:
+			fails = 0
+		}
+		t.Stop()
+	}
+}
+
+// serve tells the node of new queues, then fetches whatever arrives.
+func (r *room) serve(ctx context.Context) error {
+	if err := r.make(ctx); err != nil {
+		return err
+	}
+	var ins []int
+	for i, q := range r.queues {
+		if !q.Out && !over(q, r.core.now()) {
+			ins = append(ins, i)
+		}
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return r.work(ctx) })
+	for some := range slices.Chunk(ins, watchMost) {
+		g.Go(func() error { return r.watch(ctx, some) })
+	}
+	return g.Wait()
+}
+
+// make tells the node of queues that it does not know, and to drop those that are
+// over.
+func (r *room) make(ctx context.Context) error {
+	var made, gone []chat.Queue
+	err := func() error {
+		for _, q := range r.queues {
+			switch {
+			case !q.Mine:
+			case over(q, r.core.now()):
+				err := r.core.net.DropQueue(ctx, r.node, q.RecvID, q.RecvCap)
+				if err != nil && !errors.Is(err, chat.ErrNotFound) {
+					return err
+				}
+				gone = append(gone, q)
+			case q.MadeAt.IsZero():
+				if err := r.makeOne(ctx, q); err != nil {
+					return err
+				}
+				made = append(made, q)
+			}
+		}
+		return nil
+	}()
+	if len(made)+len(gone) == 0 {
+		return err
+	}
+	return errors.Join(err, r.core.update(ctx, func(s *step) error { return s.queuesMade(made, gone) }))
+}
+
+// queuesMade notes what a node knows now.
+func (s *step) queuesMade(made, gone []chat.Queue) error {
+	for _, q := range gone {
+		if err := s.DeleteQueue(q.ID); err != nil {
+			return err
+		}
+	}
+	all, err := s.AllQueues()
+	if err != nil {
+		return err
+	}
+	for _, q := range all {
+		if !slices.ContainsFunc(made, func(m chat.Queue) bool { return m.ID == q.ID }) {
+			continue
+		}
+		q.MadeAt = s.env.Now
+		if _, err := s.PutQueue(q); err != nil {
+			return err
+		}
+		if q.Out && !q.Contact.IsZero() {
+			s.wake(q.Contact)
+		}
+	}
+	s.then(s.core.mail.changed)
+	return nil
+}
+
+// makeOne makes a queue; with an invitation's, its bundle is left beside it.
+func (r *room) makeOne(ctx context.Context, q chat.Queue) error {
+	if err := r.core.net.MakeQueue(ctx, r.node, idsOf(q), q.Until); err != nil {
+		return err
+	}
+	if q.Invite == ([16]byte{}) || q.Out {
+		return nil
+	}
+	inv, err := read(ctx, r.core, func(tx ReadTx) (chat.Invitation, error) { return tx.Invitation(q.Invite) })
+	if errors.Is(err, chat.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	code, _, err := parseCode(inv.Code)
+	if err != nil {
+		return err
+	}
+	f := mailbox.Derive(code.Auth)
+	blob, err := mailbox.Seal(f.BundleKey, mailbox.KindBundle, inv.Bundle)
+	if err != nil {
+		return fmt.Errorf("core: bundle of an invitation: %w", err)
+	}
+	return r.core.net.PublishBundle(ctx, r.node, f.BundleID, blob, q.Until)
+}
+
+// watch notes which queues hold something.
+func (r *room) watch(ctx context.Context, ins []int) error {
+	ids := make([]QueueIDs, len(ins))
+	for i, at := range ins {
+		ids[i] = idsOf(r.queues[at])
+	}
+	return r.core.net.WatchMail(ctx, r.node, ids, func(i int) {
+		if i < 0 || i >= len(ins) {
+			return
+		}
+		r.mu.Lock()
+		r.pending[ins[i]] = true
+		r.mu.Unlock()
+		select {
+		case r.arrived <- struct{}{}:
+		default:
+		}
+	})
+}
+
+// work fetches from the queues that hold something, one after the other.
+func (r *room) work(ctx context.Context) error {
+	for {
+		at, ok := r.next()
+		if !ok {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-r.arrived:
+			}
+			continue
+		}
+		if err := r.fetch(ctx, r.queues[at]); err != nil {
+			return err
+		}
+	}
+}
+
+func (r *room) next() (at int, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for at := range r.pending {
+		delete(r.pending, at)
+		return at, true
+	}
+	return 0, false
+}
+
+// fetch takes in what a queue holds, and deletes what was taken in.
+func (r *room) fetch(ctx context.Context, q chat.Queue) error {
+	for after := uint64(0); ; {
+		blobs, err := r.core.net.ListMail(ctx, r.node, q.RecvID, q.RecvCap, after)
+		if errors.Is(err, chat.ErrNotFound) && q.Mine {
+			return r.remake(ctx, q)
+		}
+		if err != nil || len(blobs) == 0 {
+			return err
+		}
+		after = blobs[len(blobs)-1].Place
+		done, err := r.core.takeMail(ctx, q, blobs, r.tries)
+		if err != nil {
+			return err
+		}
+		if len(done) == 0 {
+			continue
+		}
+		if err := r.core.net.DeleteMail(ctx, r.node, q.RecvID, q.RecvCap, done); err != nil {
+			return err
+		}
+	}
+}
+
+// remake tells a node anew of a queue that it has lost.
+func (r *room) remake(ctx context.Context, q chat.Queue) error {
+	if err := r.makeOne(ctx, q); err != nil {
+		return err
+	}
+	return fmt.Errorf("core: a queue was made anew: %w", chat.ErrNotFound)
+}
+
+// takeMail takes in blobs of one queue in one transaction and returns the places
+// of those that may be deleted.
+func (c *Core) takeMail(ctx context.Context, q chat.Queue, blobs []MailBlob, tries map[tried]int) (done []uint64, err error) {
+	ref := q.Contact.String()
+	if q.Contact.IsZero() {
+		ref = inviteRef(q.Invite)
+	}
+	answers := make([]byte, len(blobs))
+	err = c.update(ctx, func(s *step) error {
+		in := inbox{step: s, ref: ref, mailed: true}
+		for i, b := range blobs {
+			a, err := in.takeBlob(q, b.Blob)
+			if err != nil {
+				return err
+			}
+			answers[i] = a
+		}
+		return in.finish()
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i, a := range answers {
+		key := tried{q.ID, blobs[i].Place}
+		if a == AnswerCannotOpen {
+			tries[key]++
+		}
+		if a == AnswerBusy || a == AnswerCannotOpen && tries[key] < openTries {
+			continue
+		}
+		delete(tries, key)
+		done = append(done, blobs[i].Place)
+	}
+	return done, nil
+}
+
+// takeBlob takes in one blob of a queue.
+func (in *inbox) takeBlob(q chat.Queue, blob []byte) (answer byte, err error) {
+	kind, content, err := mailbox.Open(q.Key, blob)
+	switch {
+	case err != nil:
+		return in.refuse("malformed blob", err), nil
+	case kind == mailbox.KindFrame:
+		return in.take(content)
+	case kind == mailbox.KindStatus && !q.Contact.IsZero():
+		return AnswerCommitted, in.takeMailStatus(q.Contact, content)
+	}
+	return in.refuse("blob of an unknown kind", nil), nil
+}
+
+// takeMailStatus learns from a status that a contact left in a mailbox. It may be
+// an old one that somebody put back.
+func (in *inbox) takeMailStatus(person chat.PersonID, raw []byte) error {
+	p, err := in.peer(person)
+	if err != nil {
+		return err
+	}
+	q := p.Clone()
+	r, err := q.OnMailStatus(in.env, raw)
+	if err != nil {
+		in.refuse("status", err)
+		return nil
+	}
+	in.setPeer(person, q)
+	if err := in.acknowledged(person, r.Acked); err != nil {
+		return err
+	}
+	if r.SelfRolledBack {
+		if err := in.rolledBack(r.CounterAbove); err != nil {
+			return err
+		}
+	}
+	mark(&in.heal, person)
+	return nil
+}
