@@ -49,6 +49,8 @@ type Config struct {
 	Clock     Clock     // default: the computer's
 	Rand      io.Reader // default: crypto/rand
 	Log       *slog.Logger
+	// DiskFree tells how many bytes can still be stored; nil: not known.
+	DiskFree func() (int64, error)
 }
 
 // Core is a running Kuvert: it implements Client for screens and commands, and
@@ -70,6 +72,7 @@ type Core struct {
 	aliases   aliases
 	trouble   trouble
 
+	diskFree  func() (int64, error)
 	reachKick chan struct{} // this machine may be reached elsewhere than before
 }
 
@@ -93,6 +96,9 @@ func New(cfg Config) (*Core, error) {
 	}
 	if c.net == nil {
 		c.net = noTransport{}
+	}
+	if c.diskFree = cfg.DiskFree; c.diskFree == nil {
+		c.diskFree = func() (int64, error) { return 0, chat.ErrUnsupported }
 	}
 	c.reachKick = make(chan struct{}, 1)
 	c.lanes.init(c)

@@ -194,6 +194,7 @@ type TransportState struct {
 	Port        int
 	PortTaken   bool // the configured port was taken
 	NoMulticast bool
+	Incoming    bool // another machine has opened a connection to this one since the start
 	// Reachable tells whether machines outside can open a connection to this one.
 	Reachable Tristate
 	// NAT is the kind of address translation before this machine, as far as known:

@@ -65,7 +65,7 @@ func Open(ctx context.Context, o Options) (*Instance, error) {
 
 // build makes the network and the core. Neither does anything before Run.
 func (i *Instance) build(ctx context.Context) error {
-	cfg := core.Config{Store: coreStore{i.store}, Log: i.folder.log}
+	cfg := core.Config{Store: coreStore{i.store}, Log: i.folder.log, DiskFree: func() (int64, error) { return diskFree(i.folder.dir) }}
 	if !i.opts.Offline {
 		t, err := newTransport(ctx, i.opts, cfg.Store, i.folder.log)
 		if err != nil {
