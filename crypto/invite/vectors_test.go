@@ -19,6 +19,16 @@ type vectors struct {
 	Refused      []refusedText `json:"texts_refused"`
 	File         string        `json:"file_of_the_first"`
 	FilesRefused []refusedText `json:"files_refused"`
+	Nodes        []nodeVector  `json:"node_links"`
+	NodesRefused []refusedText `json:"node_links_refused"`
+}
+
+type nodeVector struct {
+	Host  vector.Hex `json:"host_key"`
+	Token vector.Hex `json:"token"`
+	Relay bool       `json:"relay"`
+	Addrs []string   `json:"addresses"`
+	Text  string     `json:"text"`
 }
 
 type spelling struct {
@@ -95,6 +105,7 @@ func TestVectors(t *testing.T) {
 	v.Spellings = []spelling{{strings.ToLower(first)}, {" " + first[:60] + "\r\n\t" + first[60:] + "\u00a0\n"}, {first[:60] + "\u200b" + first[60:]}}
 	code.Hints = nil
 	v.Refused, v.FilesRefused = refusedTexts(t, code), refusedFiles(t, code, bundle)
+	v.Nodes, v.NodesRefused = nodeVectors(t)
 	for _, s := range v.Spellings {
 		if c, err := Parse(s.Text); err != nil || c.String() != first {
 			t.Errorf("%q: %v", s.Text, err)
@@ -110,13 +121,30 @@ func describe(c Code) codeVector {
 		InviteID: id[:], Hello: hello[:], Hints: []hintVector{},
 	}
 	for _, h := range c.Hints {
-		hv := hintVector{Key: h.HostKey[:], Addrs: []string{}}
-		for _, a := range h.Addrs {
-			hv.Addrs = append(hv.Addrs, string('0'+rune(a.Proto))+" "+a.At.String())
-		}
-		out.Hints = append(out.Hints, hv)
+		out.Hints = append(out.Hints, hintVector{Key: h.HostKey[:], Addrs: addrTexts(h.Addrs)})
 	}
 	return out
+}
+
+func addrTexts(addrs []Addr) []string {
+	out := []string{}
+	for _, a := range addrs {
+		out = append(out, string('0'+rune(a.Proto))+" "+a.At.String())
+	}
+	return out
+}
+
+func nodeVectors(t *testing.T) (links []nodeVector, refused []refusedText) {
+	t.Helper()
+	for _, l := range []NodeLink{nodeLink(), {Host: [32]byte{1}, Token: [32]byte{2}}} {
+		links = append(links, nodeVector{l.Host[:], l.Token[:], l.Relay, addrTexts(l.Addrs), l.String()})
+	}
+	for _, r := range nodeTextsRefused(t) {
+		if len(r.text) < maxInput && r.name != "an invitation" { // that one is drawn
+			refused = append(refused, refusedText{r.name, r.text, codes[r.want]})
+		}
+	}
+	return links, refused
 }
 
 func refusedTexts(t *testing.T, code Code) (out []refusedText) {
