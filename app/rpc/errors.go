@@ -36,6 +36,8 @@ var sentinels = map[string]error{
 	"unsupported":          chat.ErrUnsupported,
 	"unreachable":          chat.ErrUnreachable,
 	"refused":              chat.ErrRefused,
+	"quota":                chat.ErrQuota,
+	"node_link":            chat.ErrNodeLink,
 
 	"canceled":   context.Canceled,
 	"deadline":   context.DeadlineExceeded,
