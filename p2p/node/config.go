@@ -38,6 +38,8 @@ type Config struct {
 	Loopback bool
 	// NoMDNS and NoBroadcast switch the two ways of discovery off.
 	NoMDNS, NoBroadcast bool
+	// NoRouter never asks the router to open a port. In LAN-only mode nobody does.
+	NoRouter bool
 	// Active tells whether a conversation is open on the screen: then a dead link
 	// is looked for sooner. nil means never.
 	Active func() bool

@@ -22,6 +22,8 @@ import (
 type target struct {
 	ref   string
 	hosts map[peer.ID][]ma.Multiaddr
+	via   []Station     // relays behind which the machines are
+	stop  func()        // ends the try under way
 	next  time.Time     // when to try again; zero waits for an event
 	last  time.Time     // when the last try began
 	wait  time.Duration // the last backoff
@@ -32,7 +34,8 @@ type target struct {
 // Follow keeps trying to be connected with a ref at these machines (any number,
 // also none: then only a discovered or incoming connection counts), and replaces
 // what was followed for that ref.
-func (n *Node) Follow(ref string, hosts map[HostKey][]string, _ []Station) {
+// Through the stations of via that relay, the machines may be reached, too.
+func (n *Node) Follow(ref string, hosts map[HostKey][]string, via []Station) {
 	parsed := parseHosts(hosts)
 	n.mu.Lock()
 	t := n.targets[ref]
@@ -40,7 +43,7 @@ func (n *Node) Follow(ref string, hosts map[HostKey][]string, _ []Station) {
 		t = &target{ref: ref}
 		n.targets[ref] = t
 	}
-	t.hosts = parsed
+	t.hosts, t.via = parsed, slices.Clone(via)
 	t.soon(0)
 	n.mu.Unlock()
 	n.poke()
@@ -137,6 +140,9 @@ func (n *Node) courtesy(id peer.ID) time.Duration {
 func (n *Node) redialAll() {
 	n.mu.Lock()
 	for _, t := range n.targets {
+		if t.stop != nil {
+			t.stop() // it knocks at doors of the former network
+		}
 		t.soon(0)
 	}
 	for _, s := range n.sights {
@@ -144,6 +150,7 @@ func (n *Node) redialAll() {
 	}
 	n.mu.Unlock()
 	n.poke()
+	n.wakeStations()
 }
 
 // followLoop tries what is due and looks at machines that were found.
@@ -177,7 +184,10 @@ func (n *Node) due(now time.Time) (due []*target, probes []peer.ID, next time.Du
 	defer n.mu.Unlock()
 	next = idleWait
 	for _, t := range n.targets {
-		if t.busy || t.next.IsZero() || len(n.byRef[t.ref]) > 0 || n.dials >= maxDials {
+		if t.busy || t.next.IsZero() || n.dials >= maxDials {
+			continue
+		}
+		if len(n.byRef[t.ref]) > 0 && !n.onlyRelayedLocked(t.ref) {
 			continue
 		}
 		if wait := t.next.Sub(now); wait > 0 {
@@ -203,30 +213,37 @@ func (n *Node) reachableLocked(t *target) bool {
 			return true
 		}
 	}
-	return false
+	relays := slices.ContainsFunc(t.via, func(st Station) bool { return st.Relay })
+	return relays && len(t.hosts) > 0 && !n.gate.lanOnly.Load()
 }
 
 // try tries all machines of a target at once.
 func (n *Node) try(ctx context.Context, t *target) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	n.mu.Lock()
-	hosts := t.hosts
+	hosts, via := t.hosts, t.via
+	t.stop = stop
 	n.mu.Unlock()
 	var wg sync.WaitGroup
 	results := make(chan error, len(hosts))
 	for id, addrs := range hosts {
-		wg.Go(func() { results <- n.tryHost(ctx, t.ref, id, addrs) })
+		wg.Go(func() { results <- n.tryHost(ctx, t.ref, id, addrs, via) })
 	}
 	wg.Wait()
 	close(results)
 	least, met := time.Duration(0), false
 	for err := range results {
 		met = met || err == nil
-		if errors.Is(err, hello.ErrUnknown) {
-			least = unknownWait
+		switch {
+		case errors.Is(err, hello.ErrUnknown):
+			least = max(least, unknownWait)
+		case errors.Is(err, errRelayed):
+			least = max(least, upgradeAgain)
 		}
 	}
 	n.mu.Lock()
-	t.busy = false
+	t.busy, t.stop = false, nil
 	n.dials--
 	if !met {
 		t.failed(least)
@@ -235,8 +252,11 @@ func (n *Node) try(ctx context.Context, t *target) {
 	n.poke()
 }
 
-func (n *Node) tryHost(ctx context.Context, ref string, id peer.ID, addrs []ma.Multiaddr) error {
-	l, err := n.reach(ctx, id, addrs)
+func (n *Node) tryHost(ctx context.Context, ref string, id peer.ID, addrs []ma.Multiaddr, via []Station) error {
+	if l := n.relayedAs(id, ref); l != nil {
+		return n.upgrade(ctx, l, n.whereSeen(id, addrs))
+	}
+	l, err := n.reach(ctx, id, addrs, via)
 	if err != nil {
 		n.log.Debug("machine was not reached", "error", err)
 		return err
@@ -281,11 +301,26 @@ func (n *Node) dropStranger(l *link) {
 	}
 }
 
+// relayedAs returns the link with a machine that was recognised as ref and is
+// connected through relays alone, or nil.
+func (n *Node) relayedAs(id peer.ID, ref string) *link {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if l := n.links[id]; l != nil && l.relayedLocked() && slices.Contains(l.refs, ref) {
+		return l
+	}
+	return nil
+}
+
 // needed tells whether a link has a reason to stay.
 func (n *Node) needed(l *link) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return len(l.refs) > 0 || l.held > 0 || l.greet != nil
+	return n.neededLocked(l)
+}
+
+func (n *Node) neededLocked(l *link) bool {
+	return len(l.refs) > 0 || l.held > 0 || l.greet != nil || n.stations[l.id] != nil
 }
 
 // busy tells whether the other side is just asking for something.
@@ -295,34 +330,44 @@ func busy(c network.Conn) bool {
 	})
 }
 
-// reach returns the link with a machine, dialling it at the given addresses and
-// where it was seen.
-func (n *Node) reach(ctx context.Context, id peer.ID, addrs []ma.Multiaddr) (*link, error) {
+// reach returns the link with a machine, dialling it at the given addresses, where
+// it was seen and, a moment later, through relays.
+func (n *Node) reach(ctx context.Context, id peer.ID, addrs []ma.Multiaddr, via []Station) (*link, error) {
 	if id == n.id {
 		return nil, ErrNotFound
 	}
 	n.mu.Lock()
 	l := n.links[id]
-	if s := n.sights[id]; s != nil {
-		addrs = append(append([]ma.Multiaddr{}, s.addrs...), addrs...)
-	}
 	n.mu.Unlock()
 	if l != nil {
 		return l, nil
 	}
-	addrs = ma.FilterAddrs(ma.Unique(addrs), n.gate.allows)
+	circuits, release := n.throughRelays(id, via)
+	defer release()
+	addrs = append(ma.FilterAddrs(n.whereSeen(id, addrs), direct), circuits...)
+	addrs = ma.FilterAddrs(addrs, n.gate.allowsDial)
 	if len(addrs) == 0 {
 		return nil, ErrNotFound
 	}
 	return n.dial(ctx, id, addrs)
 }
 
+// whereSeen returns a copy of the addresses of a machine, with those where it was
+// seen before them.
+func (n *Node) whereSeen(id peer.ID, addrs []ma.Multiaddr) []ma.Multiaddr {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var all []ma.Multiaddr
+	if s := n.sights[id]; s != nil {
+		all = append(all, s.addrs...)
+	}
+	return ma.Unique(append(all, addrs...))
+}
+
 func (n *Node) dial(ctx context.Context, id peer.ID, addrs []ma.Multiaddr) (*link, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialPatience)
 	defer cancel()
-	if s, ok := n.host.Network().(interface{ Backoff() *swarm.DialBackoff }); ok {
-		s.Backoff().Clear(id) // ours is the one that counts
-	}
+	n.forgetBackoff(id)
 	book := n.host.Peerstore()
 	book.ClearAddrs(id)
 	book.AddAddrs(id, addrs, peerstore.TempAddrTTL)
@@ -335,4 +380,12 @@ func (n *Node) dial(ctx context.Context, id peer.ID, addrs []ma.Multiaddr) (*lin
 		return l, nil
 	}
 	return nil, errGone
+}
+
+// forgetBackoff lets a machine be dialled at once: our backoff is the one that
+// counts.
+func (n *Node) forgetBackoff(id peer.ID) {
+	if s, ok := n.host.Network().(interface{ Backoff() *swarm.DialBackoff }); ok {
+		s.Backoff().Clear(id)
+	}
 }

@@ -15,16 +15,52 @@ import (
 	"github.com/kuvert-im/kuvert/p2p/wire"
 )
 
-// gater decides which connections may be: direct ones with Ed25519 keys, and in
-// LAN-only mode none outside private, loopback and link-local addresses.
-type gater struct{ lanOnly atomic.Bool }
+// gater decides which connections may be: with Ed25519 keys, direct or through a
+// relay that is known, and in LAN-only mode none through a relay and none outside
+// private, loopback and link-local addresses. It is also told of each.
+type gater struct {
+	lanOnly atomic.Bool
 
-// allows tells whether an address may be dialled or accepted.
+	// Set by New; nil in tests of the gater alone. They must not call the host.
+	wants   func(peer.ID) bool          // whether a machine may be dialled
+	relay   func(peer.ID) bool          // whether a machine is a known relay
+	dialled func(peer.ID, ma.Multiaddr) // a dial is about to begin
+	came    func(peer.ID, ma.Multiaddr) // somebody has dialled us
+}
+
+// allows tells whether a connection with an address may be.
 func (g *gater) allows(m ma.Multiaddr) bool {
-	if !direct(m) {
+	if id, ok := relayOf(m); ok {
+		return !g.lanOnly.Load() && g.relay != nil && g.relay(id)
+	}
+	return direct(m) && (!g.lanOnly.Load() || local(wire.AddrOf(m)))
+}
+
+// allowsDial tells whether an address may be dialled. Through a relay only as
+// circuitVia writes it: other forms say where the relay is, and whoever made them up
+// would have us dial there.
+func (g *gater) allowsDial(m ma.Multiaddr) bool {
+	if _, ok := relayOf(m); ok && len(m) != 2 {
 		return false
 	}
-	return !g.lanOnly.Load() || local(wire.AddrOf(m))
+	return g.allows(m)
+}
+
+// relayOf returns through which relay an address leads.
+func relayOf(m ma.Multiaddr) (peer.ID, bool) {
+	for i, c := range m {
+		if c.Protocol().Code != ma.P_CIRCUIT || i == 0 || m[i-1].Protocol().Code != ma.P_P2P {
+			continue
+		}
+		id, err := peer.IDFromBytes(m[i-1].RawValue())
+		return id, err == nil
+	}
+	return "", false
+}
+
+// circuitVia returns the address of every machine behind a relay.
+func circuitVia(relay peer.ID) ma.Multiaddr {
+	return ma.StringCast("/p2p/" + relay.String() + "/p2p-circuit")
 }
 
 // direct tells whether a multiaddr starts with an IP address and leads through
@@ -65,14 +101,30 @@ func keyOf(p peer.ID) (HostKey, bool) {
 	return HostKey(raw), true
 }
 
-func (g *gater) InterceptPeerDial(p peer.ID) bool { return ed25519Peer(p) }
+func (g *gater) InterceptPeerDial(p peer.ID) bool {
+	return ed25519Peer(p) && (g.wants == nil || g.wants(p))
+}
 
-func (g *gater) InterceptAddrDial(_ peer.ID, m ma.Multiaddr) bool { return g.allows(m) }
+func (g *gater) InterceptAddrDial(p peer.ID, m ma.Multiaddr) bool {
+	if !g.allowsDial(m) {
+		return false
+	}
+	if g.dialled != nil {
+		g.dialled(p, m)
+	}
+	return true
+}
 
 func (g *gater) InterceptAccept(c network.ConnMultiaddrs) bool { return g.allows(c.RemoteMultiaddr()) }
 
-func (g *gater) InterceptSecured(_ network.Direction, p peer.ID, c network.ConnMultiaddrs) bool {
-	return ed25519Peer(p) && g.allows(c.RemoteMultiaddr())
+func (g *gater) InterceptSecured(dir network.Direction, p peer.ID, c network.ConnMultiaddrs) bool {
+	if !ed25519Peer(p) || !g.allows(c.RemoteMultiaddr()) {
+		return false
+	}
+	if dir == network.DirInbound && g.came != nil {
+		g.came(p, c.RemoteMultiaddr())
+	}
+	return true
 }
 
 func (g *gater) InterceptUpgraded(network.Conn) (bool, control.DisconnectReason) { return true, 0 }

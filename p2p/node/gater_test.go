@@ -139,7 +139,7 @@ func TestRestrictWhileRunning(t *testing.T) {
 	}
 	alice.n.Follow("carol", map[HostKey][]string{bob.n.HostKey(): {"/ip4/8.8.8.8/tcp/1"}}, nil)
 	id, _ := peerID(HostKey{2})
-	if _, err := alice.n.reach(t.Context(), id, parseAddrs([]string{"/ip4/8.8.8.8/tcp/1"})); !errors.Is(err, ErrNotFound) {
+	if _, err := alice.n.reach(t.Context(), id, parseAddrs([]string{"/ip4/8.8.8.8/tcp/1"}), nil); !errors.Is(err, ErrNotFound) {
 		t.Errorf("a public address was tried: %v", err)
 	}
 }

@@ -11,6 +11,9 @@ import (
 	"github.com/libp2p/go-libp2p/core/connmgr"
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
+	"github.com/libp2p/go-libp2p/p2p/host/observedaddrs"
+	"github.com/libp2p/go-libp2p/p2p/protocol/autonatv2"
+	circuit "github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/client"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	tls "github.com/libp2p/go-libp2p/p2p/security/tls"
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
@@ -34,8 +37,16 @@ var errNoPort = errors.New("node: no port to listen on")
 // socket buffers) to the standard error of a desktop program.
 const quietQUIC = "QUIC_GO_DISABLE_RECEIVE_BUFFER_WARNING"
 
-// newHost makes a host that does not listen yet.
-func newHost(cfg Config, g *gater) (host.Host, error) {
+// init sets what libp2p has as variables: one station may be all there is to tell
+// our address, and a relay that stalls must not hold anybody up for a minute.
+func init() {
+	observedaddrs.ActivationThresh = 1
+	circuit.ReserveTimeout, circuit.DialTimeout = stationPatience, dialPatience
+}
+
+// newHost makes a host that does not listen yet. tell chooses the addresses to tell
+// others.
+func newHost(cfg Config, g *gater, r *router, tell func([]ma.Multiaddr) []ma.Multiaddr) (host.Host, error) {
 	if err := os.Setenv(quietQUIC, "true"); err != nil {
 		return nil, fmt.Errorf("node: %w", err)
 	}
@@ -52,21 +63,25 @@ func newHost(cfg Config, g *gater) (host.Host, error) {
 		libp2p.ConnectionManager(connmgr.NullConnMgr{}), libp2p.ConnectionGater(g),
 		libp2p.MultiaddrResolver(noResolver{}),
 		libp2p.Security(tls.ID, tls.New), libp2p.Security(noise.ID, noise.New),
-		libp2p.DisableMetrics(), libp2p.DisableRelay(), libp2p.DisableIdentifyAddressDiscovery(),
+		libp2p.DisableMetrics(), libp2p.EnableRelay(), libp2p.DialRanker(rankDials),
 		libp2p.UserAgent(userAgent), libp2p.ProtocolVersion(protocolVersion),
 		// Machines that are switched off are dialled again and again: that is no
 		// sign of a network without UDP.
 		libp2p.UDPBlackHoleSuccessCounter(nil), libp2p.IPv6BlackHoleSuccessCounter(nil),
 	}
 	if cfg.Underlay != nil {
+		opts = append(opts, libp2p.DisableIdentifyAddressDiscovery())
 		opts = append(opts, cfg.Underlay.Options...)
 	} else {
-		opts = append(opts, libp2p.Transport(quic.NewTransport), libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()))
+		opts = append(opts, libp2p.Transport(quic.NewTransport), libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()),
+			libp2p.EnableAutoNATv2(), libp2p.NATManager(r.attach), libp2p.AddrsFactory(tell))
 	}
 	h, err := libp2p.New(opts...)
 	if err != nil {
 		return nil, fmt.Errorf("node: host: %w", err)
 	}
+	// We ask others whether we can be reached; nobody has us dial around for them.
+	h.RemoveStreamHandler(autonatv2.DialProtocol)
 	return h, nil
 }
 

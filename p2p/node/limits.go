@@ -13,6 +13,7 @@ import (
 	"github.com/kuvert-im/kuvert/p2p/bundle"
 	"github.com/kuvert-im/kuvert/p2p/deliver"
 	"github.com/kuvert-im/kuvert/p2p/hello"
+	"github.com/kuvert-im/kuvert/p2p/mailbox"
 	"github.com/kuvert-im/kuvert/p2p/pair"
 	"github.com/kuvert-im/kuvert/p2p/status"
 )
@@ -100,8 +101,8 @@ const (
 	// before a machine is taken to be gone until it announces itself again.
 	probeRetry = 3 * time.Second
 	maxMissed  = 3
-	// watchEvery is how often interfaces and clocks are looked at.
-	watchEvery = 2 * time.Second
+	// watchEvery is how often interfaces and clocks are looked at: it takes 0.1 ms.
+	watchEvery = time.Second
 	// sleptAfter is how far the clocks must be apart, or a tick late, to be taken
 	// for sleep.
 	sleptAfter = 10 * time.Second
@@ -110,10 +111,14 @@ const (
 	pingActive = 5 * time.Second
 	pingIdle   = 15 * time.Second
 	pingSpread = 5 * time.Second
-	// pingPatience is how long an answer may take on a slow link,
-	// checkPatience after the network changed or with a conversation open.
-	pingPatience  = 10 * time.Second
-	checkPatience = 4 * time.Second
+	// pingPatience is how long an answer may take on a slow link, checkPatience
+	// with a conversation open, changePatience after the network changed, and
+	// besidePatience beside a connection that the other side has just opened: to
+	// close one for nothing costs a handshake, to wait for a dead one a message.
+	pingPatience   = 10 * time.Second
+	checkPatience  = 4 * time.Second
+	changePatience = 2500 * time.Millisecond
+	besidePatience = 2 * time.Second
 	// answerOverdue is after how long without an answer to a frame the connection
 	// is pinged: the answer takes a commit, the ping does not.
 	answerOverdue = 3 * time.Second
@@ -135,7 +140,7 @@ const (
 	transientConn = 512
 	transientFDs  = 256 // TCP that has not shaken hands; QUIC keeps room beside it
 	peerConns     = 8
-	peerStreams   = 64
+	peerStreams   = 256 // a relay carries many connections, each as a stream
 	peerMemory    = 16 << 20
 )
 
@@ -185,6 +190,7 @@ func partialLimits() rcmgr.PartialLimitConfig {
 		{status.ID, status.Service, 4},
 		{bundle.ID, bundle.Service, 2},
 		{pair.ID, pair.Service, 4},
+		{mailbox.ID, mailbox.Service, 16},
 	} {
 		all := streams(systemStreams, systemMemory)
 		c.Protocol[p.id], c.Service[p.service] = all, all

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"sync/atomic"
@@ -34,11 +35,15 @@ type link struct {
 	refs  []string      // who was recognised, the latest last
 	greet chan struct{} // our hello under way; closed at its end
 	held  int           // pairings and probes that need no recognition
+	came  string        // the address from which it dialled us, if nobody knew it
 }
 
 // A pulse is when a connection last gave a sign of life and was last pinged, in
-// unix nanoseconds.
-type pulse struct{ heard, ping atomic.Int64 }
+// unix nanoseconds, and for a direct one beside relayed ones when it first answered.
+type pulse struct {
+	heard, ping, proven atomic.Int64
+	seen                atomic.Pointer[netip.AddrPort] // our address as the other side sees it
+}
 
 // quiet tells for how long nothing was heard of a connection nor asked of it.
 func (p *pulse) quiet(now time.Time) time.Duration {
@@ -72,13 +77,36 @@ func (n *Node) connected(c network.Conn) {
 		})
 		n.links[l.id] = l
 	}
-	l.conns[c] = &pulse{}
-	l.conns[c].heard.Store(time.Now().UnixNano())
+	p := &pulse{}
+	p.heard.Store(time.Now().UnixNano())
+	older := maps.Clone(l.conns)
+	l.conns[c] = p
+	if c.Stat().Direction == network.DirInbound && !relayed(c) {
+		l.came = placeOf(c.RemoteMultiaddr(), network.DirInbound)
+	}
 	victim := n.crowdedLocked(l)
 	n.mu.Unlock()
+	n.beside(l, c, p, older)
 	if victim != nil {
 		n.log.Debug("too many connections without recognition, closing the oldest")
 		go n.closePeer(victim.id) // swarm must not be called from its own notification
+	}
+}
+
+// beside looks after the connections that a machine has besides a fresh one. Who
+// connects again may have lost the old one: that is found out at once, and not when
+// an answer is overdue. From a relay one moves to a direct connection.
+func (n *Node) beside(l *link, fresh network.Conn, p *pulse, older map[network.Conn]*pulse) {
+	through := false
+	for c, op := range older {
+		if relayed(c) {
+			through = true
+			continue
+		}
+		n.spawn(func(ctx context.Context) { n.check(ctx, c, op, besidePatience) })
+	}
+	if through && !relayed(fresh) {
+		n.spawn(func(ctx context.Context) { n.moveOver(ctx, l, fresh, p) })
 	}
 }
 
@@ -88,7 +116,7 @@ func (n *Node) crowdedLocked(fresh *link) *link {
 	var all, same int
 	var oldest, oldestSame *link
 	for _, l := range n.links {
-		if len(l.refs) > 0 || l.held > 0 || l.greet != nil {
+		if n.neededLocked(l) {
 			continue
 		}
 		all++
@@ -122,6 +150,7 @@ func (n *Node) disconnected(c network.Conn) {
 		return
 	}
 	if delete(l.conns, c); len(l.conns) > 0 {
+		n.expectUpgradeLocked(l)
 		n.mu.Unlock()
 		return
 	}
@@ -130,8 +159,13 @@ func (n *Node) disconnected(c network.Conn) {
 	for _, ref := range refs {
 		n.unlinkLocked(ref, l)
 	}
+	station := n.stations[l.id] != nil
 	n.mu.Unlock()
+	if len(refs) == 0 && !station && l.came != "" {
+		n.report(contacted{kind: TrafficStranger, host: l.key, addr: l.came})
+	}
 	n.spawn(func(context.Context) {
+		n.stationLost(l.id)
 		l.sender.Close()
 		for _, ref := range refs {
 			n.lost(ref)
@@ -172,6 +206,7 @@ func (n *Node) recognise(ctx context.Context, l *link, ref string) error {
 	o := n.orderOf(ref)
 	o.Lock()
 	defer o.Unlock()
+	n.reportMet(l, ref)
 	ctx, cancel := context.WithTimeout(ctx, callPatience)
 	defer cancel()
 	n.h.Recognised(ctx, ref, l.key, addrs)
@@ -210,6 +245,21 @@ func (n *Node) bindLocked(l *link, ref string) {
 	if t := n.targets[ref]; t != nil {
 		t.wait, t.next = 0, time.Time{}
 	}
+	n.expectUpgradeLocked(l)
+}
+
+// expectUpgradeLocked lets somebody with whom only relays connect us be tried
+// directly in a moment.
+func (n *Node) expectUpgradeLocked(l *link) {
+	if !l.relayedLocked() {
+		return
+	}
+	for _, ref := range l.refs {
+		if t := n.targets[ref]; t != nil && t.next.IsZero() {
+			t.next = time.Now().Add(upgradeAfter)
+		}
+	}
+	n.poke()
 }
 
 // linkTo returns the link with a connected ref, the latest if there are several,
@@ -387,7 +437,7 @@ func (n *Node) onStatus(ctx context.Context, ref string, theirs []byte) error {
 
 // open opens a stream to a connected machine; it never dials.
 func (n *Node) open(ctx context.Context, id peer.ID, proto protocol.ID) (network.Stream, error) {
-	ctx, cancel := context.WithTimeout(network.WithNoDial(ctx, "connected only"), wire.Patience)
+	ctx, cancel := context.WithTimeout(limited(network.WithNoDial(ctx, "connected only")), wire.Patience)
 	defer cancel()
 	s, err := n.host.NewStream(ctx, id, proto)
 	if err != nil {

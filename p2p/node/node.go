@@ -27,6 +27,9 @@ type Node struct {
 	key  HostKey
 	gate *gater
 
+	router                       *router
+	traffic                      traffic
+	stationDials                 chan struct{} // holds one for each station being dialled for a call
 	hellos, frames, pairs, names *wire.Limiter // of one address
 	wake                         chan struct{} // wakes the follow loop; holds one
 
@@ -44,7 +47,8 @@ type Node struct {
 	mu       sync.Mutex
 	running  bool
 	closing  bool
-	host     host.Host // nil outside Run
+	host     host.Host // nil before Run
+	up       bool      // it listens
 	port     int
 	taken    bool
 	links    map[peer.ID]*link
@@ -52,6 +56,8 @@ type Node struct {
 	told     map[string]bool // refs of which Recognised was told and Lost was not yet
 	targets  map[string]*target
 	sights   map[peer.ID]*sighting
+	stations map[peer.ID]*station
+	out      outside
 	probes   int // under way
 	probed   int // since probedAt
 	probedAt time.Time
@@ -87,12 +93,15 @@ func New(cfg Config) (*Node, error) {
 		wake:   make(chan struct{}, 1),
 		nearby: newTurn(),
 		links:  make(map[peer.ID]*link), byRef: make(map[string]map[peer.ID]*link), told: make(map[string]bool),
-		targets: make(map[string]*target), sights: make(map[peer.ID]*sighting),
+		targets: make(map[string]*target), sights: make(map[peer.ID]*sighting), stations: make(map[peer.ID]*station),
+		traffic: traffic{told: make(map[contacted]time.Time)}, stationDials: make(chan struct{}, maxStationDials),
 	}
+	n.router = &router{never: cfg.NoRouter || cfg.Loopback || cfg.Underlay != nil, asked: n.askedRouter}
 	for i := range n.order {
 		n.order[i] = newTurn()
 	}
 	n.gate.lanOnly.Store(cfg.LANOnly)
+	n.gate.wants, n.gate.relay, n.gate.dialled, n.gate.came = n.wants, n.isRelay, n.dialled, n.came
 	return n, nil
 }
 
@@ -118,6 +127,9 @@ func (n *Node) Run(ctx context.Context, h Handler) error {
 	n.spawn(n.followLoop)
 	n.spawn(n.watchLoop)
 	n.spawn(n.discover)
+	n.spawn(n.watchOutside)
+	n.startKeepers()
+	n.router.allow(!n.gate.lanOnly.Load())
 	h.NetworkChanged()
 	<-n.ctx.Done()
 	return n.shutdown()
@@ -125,32 +137,37 @@ func (n *Node) Run(ctx context.Context, h Handler) error {
 
 func (n *Node) start(ctx context.Context, h Handler) error {
 	n.mu.Lock()
-	defer n.mu.Unlock()
 	if n.running {
+		n.mu.Unlock()
 		return errors.New("node: Run was called before")
 	}
 	n.running = true
 	n.h = h
 	n.ctx, n.stop = context.WithCancel(ctx)
-	hst, err := newHost(n.cfg, n.gate)
+	n.mu.Unlock()
+	hst, err := newHost(n.cfg, n.gate, n.router, n.tellable) // calls us back
 	if err != nil {
 		n.stop()
 		return err
 	}
+	n.mu.Lock()
 	n.host = hst
+	n.mu.Unlock()
 	n.disc = n.newDiscovery()
 	hst.Network().Notify(&network.NotifyBundle{
 		ConnectedF:    func(_ network.Network, c network.Conn) { n.connected(c) },
 		DisconnectedF: func(_ network.Network, c network.Conn) { n.disconnected(c) },
 	})
 	n.serveAll(hst)
-	n.port, n.taken, err = listen(hst, n.cfg)
+	port, taken, err := listen(hst, n.cfg)
 	if err != nil {
 		n.stop()
 		_ = hst.Close()
-		n.host = nil
 		return err
 	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.port, n.taken, n.up = port, taken, true
 	n.log.Info("network is up", "port", n.port, "taken", n.taken, "lan_only", n.gate.lanOnly.Load())
 	return nil
 }

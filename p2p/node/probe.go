@@ -161,7 +161,7 @@ func (s *sighting) looked(err error) (gone bool) {
 }
 
 func (n *Node) lookAt(ctx context.Context, id peer.ID) error {
-	l, err := n.reach(ctx, id, nil)
+	l, err := n.reach(ctx, id, nil, nil)
 	if err != nil {
 		return err
 	}
@@ -348,7 +348,7 @@ func (n *Node) PairDial(ctx context.Context, host HostKey) (PairStream, error) {
 }
 
 func (n *Node) pairWith(ctx context.Context, id peer.ID) (PairStream, error) {
-	l, err := n.reach(ctx, id, nil)
+	l, err := n.reach(ctx, id, nil, nil)
 	if err != nil {
 		return nil, err
 	}

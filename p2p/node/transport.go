@@ -25,7 +25,7 @@ func (n *Node) Addrs() []string { return texts(n.multiaddrs()) }
 
 func (n *Node) multiaddrs() []ma.Multiaddr {
 	n.mu.Lock()
-	up, port, own := n.host != nil, n.port, n.ifaces.addrs
+	up, port, own := n.up, n.port, n.ifaces.addrs
 	n.mu.Unlock()
 	if !up {
 		return nil
@@ -50,7 +50,7 @@ func (n *Node) multiaddrs() []ma.Multiaddr {
 		}
 		out = append(out, both...)
 	}
-	return out
+	return ma.Unique(append(out, n.openAddrs()...))
 }
 
 // useful returns the addresses that another machine can use, best first: those of
@@ -239,26 +239,30 @@ func (n *Node) Restrict(lanOnly bool) {
 			_ = c.Close()
 		}
 	}
+	n.router.allow(!lanOnly)
 	n.redialAll()
 	n.h.NetworkChanged()
 }
 
 // State is what the node knows of the network.
 func (n *Node) State() State {
+	mapped := places(n.mappedAddrs())
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	multicast := n.ifaces.multicast
-	if n.disc != nil && n.host != nil {
+	if n.up && n.disc != nil {
 		multicast = n.disc.Multicast()
 	}
-	return State{
+	s := State{
 		Online: n.ifaces.online || len(n.byRef) > 0, Port: n.port, PortTaken: n.taken,
 		NoMulticast: !multicast,
 	}
+	n.outsideLocked(&s, mapped)
+	return s
 }
 
 func (n *Node) isUp() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.host != nil
+	return n.up
 }

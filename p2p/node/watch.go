@@ -49,6 +49,8 @@ func (n *Node) watchLoop(ctx context.Context) {
 		n.pingQuiet(now)
 		n.dropIdleStrangers(now)
 		n.dropSpares(now)
+		n.dropRelayed(now)
+		n.dropIdleStations(now)
 		if s := n.State(); !reflect.DeepEqual(s, state) {
 			state = s
 			n.h.NetworkChanged()
@@ -70,9 +72,10 @@ func (n *Node) networkChanged() {
 		n.disc.Restart()
 	}
 	n.eachConn(func(_ *link, c network.Conn, p *pulse) {
-		n.spawn(func(ctx context.Context) { n.check(ctx, c, p, checkPatience) })
+		n.spawn(func(ctx context.Context) { n.check(ctx, c, p, changePatience) })
 	})
 	n.redialAll()
+	n.router.changed()
 	n.h.NetworkChanged()
 }
 
@@ -86,12 +89,13 @@ func (n *Node) allLinks() []*link {
 	return all
 }
 
-// check closes a connection that has lost its address, or does not answer.
-func (n *Node) check(ctx context.Context, c network.Conn, p *pulse, patience time.Duration) {
+// check closes a connection that has lost its address, or does not answer, and
+// tells whether it answered.
+func (n *Node) check(ctx context.Context, c network.Conn, p *pulse, patience time.Duration) bool {
 	p.ping.Store(time.Now().UnixNano())
 	if n.hasLostItsAddress(c) {
 		_ = c.Close()
-		return
+		return false
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -100,9 +104,23 @@ func (n *Node) check(ctx context.Context, c network.Conn, p *pulse, patience tim
 			n.log.Info("connection is dead", "error", err)
 		}
 		_ = c.Close()
-		return
+		return false
 	}
 	p.heard.Store(time.Now().UnixNano())
+	return true
+}
+
+// checkLink checks the connections of a link that were quiet meanwhile.
+func (n *Node) checkLink(l *link, patience time.Duration) {
+	now := time.Now()
+	n.mu.Lock()
+	conns := maps.Clone(l.conns)
+	n.mu.Unlock()
+	for c, p := range conns {
+		if p.quiet(now) > answerOverdue {
+			n.spawn(func(ctx context.Context) { n.check(ctx, c, p, patience) })
+		}
+	}
 }
 
 func (n *Node) hasLostItsAddress(c network.Conn) bool {
@@ -122,7 +140,7 @@ const pingHello = "\x13/multistream/1.0.0\n" + "\x11" + libping.ID + "\n"
 
 // ping asks for a sign of life on one connection.
 func ping(ctx context.Context, c network.Conn) error {
-	s, err := c.NewStream(ctx)
+	s, err := c.NewStream(limited(ctx))
 	if err != nil {
 		return fmt.Errorf("node: ping: %w", err)
 	}
@@ -160,7 +178,7 @@ func (n *Node) pingQuiet(now time.Time) {
 			n.spawn(func(ctx context.Context) { n.check(ctx, c, p, checkPatience) })
 			return
 		}
-		if p.quiet(now) >= quiet-watchEvery/2 && n.known(l) {
+		if p.quiet(now) >= quiet-watchEvery/2 && (n.known(l) || n.isStation(l.id)) {
 			p.ping.Store(now.UnixNano())
 			n.spawn(func(ctx context.Context) { n.check(ctx, c, p, patience) })
 		}
@@ -201,10 +219,12 @@ func (n *Node) dropSpares(now time.Time) {
 func (n *Node) spare(l *link, now time.Time) (unused network.Conn) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if len(l.conns) < 2 {
+	direct := maps.Clone(l.conns)
+	maps.DeleteFunc(direct, func(c network.Conn, _ *pulse) bool { return relayed(c) }) // dropRelayed looks after those
+	if len(direct) < 2 {
 		return nil
 	}
-	for c := range l.conns {
+	for c := range direct {
 		st := c.Stat()
 		if st.Direction == network.DirInbound && n.id > l.id {
 			return nil // theirs to close

@@ -7,6 +7,7 @@ import (
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+	ma "github.com/multiformats/go-multiaddr"
 )
 
 func TestSleepIsNoticed(t *testing.T) {
@@ -34,7 +35,10 @@ type fakeConn struct {
 	streams int
 }
 
-func (c *fakeConn) Stat() network.ConnStats      { return c.stat }
+func (c *fakeConn) Stat() network.ConnStats { return c.stat }
+func (c *fakeConn) RemoteMultiaddr() ma.Multiaddr {
+	return ma.StringCast("/ip4/10.0.0.1/tcp/1")
+}
 func (c *fakeConn) GetStreams() []network.Stream { return make([]network.Stream, c.streams) }
 
 func TestOfTwoConnectionsOneSideClosesTheUnused(t *testing.T) {
