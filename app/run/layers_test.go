@@ -48,7 +48,7 @@ var layers = map[string]layer{
 	"p2p":                    {denied: join(sql, window)},
 	"storage":                {own: []string{"app/chat"}, denied: join(network, window)},
 	"assets":                 {denied: join(network, sql, sealing)},
-	"cmd/kuvertd":            {own: []string{"app/run", "app/rpc", "app/core", "app/chat", "app/event", "app/qr"}, denied: join(sql, window)},
+	"cmd/kuvertd":            {own: []string{"app/run", "app/rpc", "app/core", "app/chat", "app/event", "app/qr", "assets/translations/words"}, denied: join(sql, window)},
 	"cmd/kuvert":             {own: []string{"app/run", "app/core", "app/chat", "app/event", "app/qr", "app/ui", "assets"}, denied: sql},
 }
 

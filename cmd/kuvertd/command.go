@@ -45,7 +45,7 @@ type command struct {
 
 // commands in the order in which the help shows them.
 func commands() []command {
-	return slices.Concat(profileCommands, peopleCommands, messageCommands)
+	return slices.Concat(profileCommands, peopleCommands, messageCommands, networkCommands)
 }
 
 // errUsage is wrong use; its text says what is wrong.
@@ -150,11 +150,17 @@ func (e *env) help() {
 // with runs do with the profile's client: the running instance's, or one that is
 // opened for this alone.
 func (e *env) with(ctx context.Context, do func(core.Client) error) error {
+	return e.withState(ctx, func(c core.Client, _ bool) error { return do(c) })
+}
+
+// withState is with for a command that must know whether Kuvert runs: one opened
+// for the command alone has no network.
+func (e *env) withState(ctx context.Context, do func(c core.Client, runs bool) error) error {
 	s, err := run.AttachOrOpen(ctx, run.Options{Dir: e.profile, Offline: true})
 	if err != nil {
 		return err
 	}
-	return errors.Join(do(s), s.Close())
+	return errors.Join(do(s, s.Instance == nil), s.Close())
 }
 
 // show prints v as one line of JSON, or what human writes.

@@ -20,6 +20,7 @@ import (
 var messageCommands = []command{
 	{name: "send", args: "CONVERSATION [TEXT] [--reply ID]", says: "Send a message; without TEXT what comes on standard input", min: 1, max: 2, setup: send},
 	{name: "messages", args: "CONVERSATION [--since ID] [--limit N]", says: "Print the newest messages, or those after ID", min: 1, max: 1, setup: messages},
+	{name: "delivery", args: "MESSAGE", says: "Tell where an own message is, and what it waits for", min: 1, max: 1, setup: delivery},
 	{name: "read", args: "CONVERSATION", says: "Mark everything as read", min: 1, max: 1, setup: markRead},
 	{name: "watch", args: "[--listen HOST:PORT] [--no-discovery]", says: "Print what happens, one event a line; runs the client if none runs", long: true, setup: watch},
 }
@@ -255,22 +256,23 @@ func watch(f *pflag.FlagSet) action {
 		if s.Instance == nil {
 			return errors.Join(e.follow(ctx, s), s.Close())
 		}
-		return e.watchAndServe(ctx, s)
+		return serveWhile(ctx, s, nil, func(ctx context.Context) error { return e.follow(ctx, s) })
 	}
 }
 
-// watchAndServe runs the profile itself, since nobody else does.
-func (e *env) watchAndServe(ctx context.Context, s *run.Session) error {
+// serveWhile runs the profile itself, since nobody else does, for as long as do
+// takes. ready, if not nil, is called when the network is up.
+func serveWhile(ctx context.Context, s *run.Session, ready func(), do func(context.Context) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	followed := make(chan error, 1)
+	done := make(chan error, 1)
 	go func() {
 		defer cancel()
-		followed <- e.follow(ctx, s)
+		done <- do(ctx)
 	}()
-	err := s.Instance.Run(ctx, nil)
+	err := s.Instance.Run(ctx, ready)
 	cancel()
-	return errors.Join(err, <-followed)
+	return errors.Join(err, <-done)
 }
 
 // follow prints events until ctx ends, which is no fault.

@@ -84,9 +84,12 @@ func writeFile(path string, write func(io.Writer) error) error {
 
 func accept(*pflag.FlagSet) action {
 	return func(ctx context.Context, e *env, args []string) error {
-		code, err := readInvitation(ctx, args[0])
+		code, err := readCode(ctx, args[0])
 		if err != nil {
 			return err
+		}
+		if isNodeLink(code) {
+			return refusal{"this is a node's access link, not an invitation", "add the node with kuvertd nodes add, and ask the person for an invitation", exitUsage}
 		}
 		return e.with(ctx, func(c core.Client) error {
 			got, err := c.Accept(ctx, code, false)
@@ -98,25 +101,45 @@ func accept(*pflag.FlagSet) action {
 	}
 }
 
-// readInvitation returns the code that arg is, or that the file it names holds.
-func readInvitation(ctx context.Context, arg string) (string, error) {
-	if len(arg) >= len(qr.Prefix) && strings.EqualFold(arg[:len(qr.Prefix)], qr.Prefix) {
+// nodePrefix begins a node's access link.
+const nodePrefix = "KUVERT-NODE:"
+
+// isNodeLink reports whether text begins like a node's access link, in any case.
+func isNodeLink(text string) bool {
+	t := strings.TrimSpace(text)
+	return len(t) >= len(nodePrefix) && strings.EqualFold(t[:len(nodePrefix)], nodePrefix)
+}
+
+// readCode returns the invitation or the access link that arg is, or that the
+// file it names holds.
+func readCode(ctx context.Context, arg string) (string, error) {
+	if qr.IsInvitation(arg) || isNodeLink(arg) {
 		return arg, nil
 	}
 	data, err := qr.ReadFile(arg, qr.MaxFile)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && filepath.Ext(arg) != "":
-		return "", refusal{"there is no file " + filepath.Base(arg), "check its name, or give the text of the invitation", exitNotFound}
+		return "", refusal{"there is no file " + filepath.Base(arg), "check its name, or give the text of the code", exitNotFound}
 	case errors.Is(err, fs.ErrPermission):
 		return "", refusal{"the file " + filepath.Base(arg) + " cannot be read", "check its permissions", exitFailed}
 	case errors.Is(err, qr.ErrNoPicture), errors.Is(err, qr.ErrTooLarge):
 		return "", err
 	case err != nil:
-		return arg, nil // no file: Accept says what is wrong with the text
+		return arg, nil // no file: the core says what is wrong with the text
 	case qr.IsPicture(data):
-		return qr.Decode(ctx, data)
+		return readPicture(ctx, data)
 	}
 	return string(data), nil
+}
+
+// readPicture finds an invitation or an access link in a picture.
+func readPicture(ctx context.Context, data []byte) (string, error) {
+	code, err := qr.Decode(ctx, data)
+	var foreign *qr.ForeignError
+	if errors.As(err, &foreign) && isNodeLink(foreign.Text) {
+		return foreign.Text, nil
+	}
+	return code, err
 }
 
 type contactLine struct {

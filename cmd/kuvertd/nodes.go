@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/kuvert-im/kuvert/app/chat"
+	"github.com/kuvert-im/kuvert/app/core"
+	"github.com/kuvert-im/kuvert/app/qr"
+)
+
+// standings are the words for how it stands with a node.
+var standings = map[core.NodeStanding]string{
+	core.NodeConnected:   "connected",
+	core.NodeConnecting:  "being looked for",
+	core.NodeUnreachable: "not reachable",
+	core.NodeRefused:     "its access link is not valid any more",
+	core.NodeOutside:     "not in this network, so not used",
+	core.NodeFull:        "full",
+	standingNotRunning:   "not known, since Kuvert does not run",
+}
+
+// standingNotRunning is what a command says of a node while nobody runs the
+// profile.
+const standingNotRunning core.NodeStanding = "not_running"
+
+// nodeIDShown is how much of a node's id a table shows, in characters; any
+// unambiguous beginning is taken.
+const nodeIDShown = 16
+
+func nodes(*pflag.FlagSet) action {
+	return func(ctx context.Context, e *env, args []string) error {
+		switch {
+		case len(args) == 0:
+			return e.withState(ctx, func(c core.Client, runs bool) error { return e.listNodes(ctx, c, runs) })
+		case args[0] == "add" && len(args) == 2:
+			return e.addNode(ctx, args[1])
+		case args[0] == "remove" && len(args) == 2:
+			return e.with(ctx, func(c core.Client) error { return e.removeNode(ctx, c, args[1]) })
+		default:
+			return usagef("nodes wants nothing, add LINK|FILE or remove NODE")
+		}
+	}
+}
+
+func (e *env) listNodes(ctx context.Context, c core.Client, runs bool) error {
+	list, err := c.Nodes(ctx)
+	if err != nil {
+		return err
+	}
+	if list == nil {
+		list = []core.NodeInfo{}
+	}
+	for i := range list {
+		if !runs {
+			list[i].State = standingNotRunning
+		}
+		list[i].AddedAt = list[i].AddedAt.UTC()
+	}
+	return e.show(list, func(w io.Writer) {
+		var rows [][]string
+		for _, n := range list {
+			rows = append(rows, []string{shortNodeID(n.ID), strings.Join(n.Addrs, " "), keeper(n), nodeState(n)})
+		}
+		table(w, rows)
+	})
+}
+
+func shortNodeID(id string) string { return id[:min(len(id), nodeIDShown)] }
+
+// keeper says whose computer a node is.
+func keeper(n core.NodeInfo) string {
+	switch {
+	case n.Keeper.IsZero():
+		return "own"
+	case n.KeeperName == "":
+		return "a contact's"
+	}
+	return n.KeeperName + "'s"
+}
+
+func nodeState(n core.NodeInfo) string {
+	s := standings[n.State]
+	if n.Relay {
+		s += ", passes connections on"
+	}
+	if n.Quota > 0 {
+		s += fmt.Sprintf(", %d of %d MB used", n.Used/1e6, n.Quota/1e6)
+	}
+	return s
+}
+
+func (e *env) addNode(ctx context.Context, arg string) error {
+	link, err := readCode(ctx, arg)
+	if err != nil {
+		return err
+	}
+	if qr.IsInvitation(link) {
+		return refusal{"this is an invitation, not a node's access link", "accept it with kuvertd accept", exitUsage}
+	}
+	return e.with(ctx, func(c core.Client) error {
+		n, err := c.AddNode(ctx, link)
+		if errors.Is(err, chat.ErrTooLong) {
+			return refusal{"there are as many nodes already as Kuvert uses", "remove one with kuvertd nodes remove", exitRefused}
+		}
+		if err != nil {
+			return err
+		}
+		return e.line(n, "Added the node %s at %s.", shortNodeID(n.ID), strings.Join(n.Addrs, " "))
+	})
+}
+
+func (e *env) removeNode(ctx context.Context, c core.Client, arg string) error {
+	list, err := c.Nodes(ctx)
+	if err != nil {
+		return err
+	}
+	var all []candidate[core.NodeInfo]
+	for _, n := range list {
+		all = append(all, candidate[core.NodeInfo]{append([]string{n.ID}, n.Addrs...), n.KeeperName, n})
+	}
+	n, err := pick(arg, all)
+	if errors.Is(err, chat.ErrNotFound) {
+		return refusal{"no node fits", "look at kuvertd nodes for what there is", exitNotFound}
+	}
+	if err != nil {
+		return err
+	}
+	if err := c.RemoveNode(ctx, n.ID); err != nil {
+		return err
+	}
+	return e.line(map[string]string{"id": n.ID}, "Removed the node %s.", shortNodeID(n.ID))
+}
