@@ -1,11 +1,16 @@
 package mailbox
 
 import (
+	"bufio"
 	"context"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/kuvert-im/kuvert/p2p/wire"
 )
 
 // Store is the durable store of a Server; storage/mailstore implements it. Its
@@ -70,21 +75,52 @@ func DefaultLimits() Limits {
 	}
 }
 
-// A Server serves the protocol.
+// maxLists is how many LISTs are read at once; the others wait their turn. It bounds
+// what pages hold before their length is known.
+const maxLists = 8
+
+// A Server serves the protocol. Its methods are safe for concurrent use.
 type Server struct {
-	store  Store
-	limits Limits
+	store    Store
+	limits   Limits
+	failures *wire.Limiter
+	watches  watches
+	grants   grants
+	relay    atomic.Bool
+	memory   atomic.Int64  // bytes that streams hold now
+	lists    chan struct{} // holds a token for each LIST that is being read
+
+	mu      sync.Mutex
+	total   int                // streams
+	streams map[peer.ID]*usage // those of each peer that has any
 }
 
+// usage is what one peer holds.
+type usage struct{ streams, watches int }
+
 // NewServer returns a Server of what is in store.
-func NewServer(store Store, limits Limits) *Server { return &Server{store: store, limits: limits} }
+func NewServer(store Store, limits Limits) *Server {
+	return &Server{
+		store: store, limits: limits, failures: wire.NewLimiter(limits.Failures, time.Minute),
+		lists: make(chan struct{}, maxLists), streams: make(map[peer.ID]*usage),
+	}
+}
 
 // SetRelay says what AUTH tells: whether this machine carries connections, too.
-func (s *Server) SetRelay(yes bool) {}
+func (s *Server) SetRelay(yes bool) { s.relay.Store(yes) }
 
 // Authorised tells whether a peer has proven a token that is still valid, on a
 // connection that is alive or within the last hour.
-func (s *Server) Authorised(p peer.ID) bool { return false }
+func (s *Server) Authorised(p peer.ID) bool {
+	account, ok := s.grants.of(p)
+	if !ok {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), storePatience)
+	defer cancel()
+	_, _, err := s.store.Usage(ctx, account)
+	return err == nil
+}
 
 // Kept tells what is stored.
 func (s *Server) Kept(ctx context.Context) (Kept, error) {
@@ -94,4 +130,69 @@ func (s *Server) Kept(ctx context.Context) (Kept, error) {
 
 // Serve answers requests until the stream or ctx ends; an idle end is no error.
 // The caller ends the stream with wire.Close.
-func (s *Server) Serve(ctx context.Context, st network.Stream) error { return ErrFailed }
+func (s *Server) Serve(ctx context.Context, st network.Stream) error {
+	if err := wire.Open(st, Service, streamMemory, s.limits.Request); err != nil {
+		return err
+	}
+	defer context.AfterFunc(ctx, func() { _ = st.Reset() })()
+	c := &session{
+		server: s, stream: st, peer: st.Conn().RemotePeer(), addr: wire.AddrOf(st.Conn().RemoteMultiaddr()),
+		r: bufio.NewReaderSize(st, batchBuffer),
+	}
+	_, granted := s.grants.of(c.peer)
+	if !s.enter(c.peer) {
+		return c.write(frameOf(AnswerBusy))
+	}
+	defer s.leave(c.peer)
+	if !granted && s.failures.Count(c.addr) >= s.limits.Failures {
+		return c.write(frameOf(AnswerBusy))
+	}
+	defer c.release()
+	return c.serve(ctx)
+}
+
+// enter counts a stream of a peer in, if it may have one more.
+func (s *Server) enter(p peer.ID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	u := s.streams[p]
+	if u == nil {
+		u = &usage{}
+	}
+	if s.total >= s.limits.Streams || u.streams >= s.limits.StreamsPerPeer {
+		return false
+	}
+	s.total++
+	u.streams++
+	s.streams[p] = u
+	return true
+}
+
+func (s *Server) leave(p peer.ID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.total--
+	if u := s.streams[p]; u.streams > 1 {
+		u.streams--
+	} else {
+		delete(s.streams, p)
+	}
+}
+
+// enterWatch counts one of a peer's streams as one that watches.
+func (s *Server) enterWatch(p peer.ID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	u := s.streams[p]
+	if u.watches >= s.limits.WatchesPerPeer {
+		return false
+	}
+	u.watches++
+	return true
+}
+
+func (s *Server) leaveWatch(p peer.ID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.streams[p].watches--
+}
