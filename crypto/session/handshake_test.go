@@ -287,29 +287,41 @@ func TestUnansweredHandshakeIsMadeAnewByMailbox(t *testing.T) {
 	check(t, err)
 	check(t, a.Start(ea, nil))
 	old, _ := a.Active()
-	status := func() []byte { raw, err := NewPeer(ea.Self.ID()).Status(eb); check(t, err); return raw }
-	hear := func(after time.Duration) bool {
+	b, err := PeerOf(eb, ea.Self.Bundle())
+	check(t, err)
+	before := mail(t, b, eb)
+	hear := func(after time.Duration, all ...[]byte) bool {
 		t.Helper()
 		env := ea
 		env.Now = ea.Now.Add(after)
 		p := a.Clone()
-		_, err := p.OnStatus(env, status(), false)
-		check(t, err)
+		for _, raw := range all {
+			_, err := p.OnMailStatus(env, raw)
+			check(t, err)
+		}
 		e, err := p.Maintain(env)
 		check(t, err)
 		return e.Started
 	}
-	if hear(4 * day) {
+	if hear(4*day, before) {
 		t.Error("made anew to the same prekey")
 	}
 	check(t, eb.Self.publish(rand.Reader, now))
-	check(t, a.LearnBundle(ea, eb.Self.Bundle(), false))
-	if hear(2 * day) {
+	if hear(2*day, mail(t, b, eb)) {
 		t.Error("made anew after two days")
 	}
-	if !hear(4 * day) {
+	if !hear(4*day, mail(t, b, eb)) || !hear(4*day, before, mail(t, b, eb), before) {
 		t.Error("not made anew after four days")
 	}
+	renewed := a.Clone() // went to the new prekey: an old copy must not lead back
+	check(t, renewed.LearnBundle(ea, eb.Self.Bundle(), false))
+	check(t, renewed.Start(ea, nil))
+	a, renewed = renewed, a
+	if hear(4*day, before) {
+		t.Error("made anew because of an old copy")
+	}
+	a = renewed
+	check(t, a.LearnBundle(ea, eb.Self.Bundle(), false))
 
 	// Without any status: when the bundle it went to has expired.
 	for d, want := range map[time.Duration]bool{59 * day: false, 61 * day: true} {

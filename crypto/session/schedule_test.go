@@ -483,6 +483,7 @@ func TestPlantedFaults(t *testing.T) {
 		{neverFetch, 0, 1},
 		{forgetAnswers, 2, 330},
 		{keepFailedState, 0, 1},
+		{trustMailboxes, 7, 1},
 	} {
 		t.Run(strings.ReplaceAll(string(x.bug), " ", "-"), func(t *testing.T) {
 			pr := &profiles[x.profile]
