@@ -85,6 +85,9 @@ func delivery(*pflag.FlagSet) action {
 func (l deliveryLine) sentence(lang string) string {
 	params := map[string]string{"name": l.Name, "holder": l.Holder, "since": clock(l.HeldAt), "time": clock(l.NextTry)}
 	text := func(key string) string { return words.Text(lang, "delivery.line."+key, params) }
+	if l.Name == "" {
+		params["name"] = text("unnamed")
+	}
 	parts := []string{text(l.place())}
 	if l.Why != core.WhyNone {
 		parts = append(parts, text("why."+string(l.Why)))

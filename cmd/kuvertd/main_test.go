@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"image/png"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +18,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/kuvert-im/kuvert/app/qr"
 )
 
 // patience bounds every wait for something that must happen; it is no measure.
@@ -147,6 +151,7 @@ func TestScripts(t *testing.T) {
 	cmds := map[string]func(*testscript.TestScript, bool, []string){
 		"serve": cmdServe, "end": cmdEnd, "kill9": cmdKill9,
 		"code": cmdCode, "field": cmdField, "await": cmdAwait, "samejson": cmdSameJSON,
+		"qrcode": cmdQRCode,
 	}
 	for _, name := range people {
 		cmds[name] = func(ts *testscript.TestScript, neg bool, args []string) { runAs(ts, name, neg, args) }
@@ -304,6 +309,13 @@ func cmdSameJSON(ts *testscript.TestScript, _ bool, args []string) {
 	if a, b := project(args[0]), project(args[1]); a != b || a == "" {
 		ts.Fatalf("different:\n%s\n%s", a, b)
 	}
+}
+
+// cmdQRCode is "qrcode FILE.png TEXT": draws a code.
+func cmdQRCode(ts *testscript.TestScript, _ bool, args []string) {
+	img, err := qr.Encode(args[1], qrPixels)
+	ts.Check(err)
+	ts.Check(writeFile(ts.MkAbs(args[0]), func(w io.Writer) error { return png.Encode(w, img) }))
 }
 
 // runKuvertd runs a command outside of scripts and decodes its JSON.

@@ -96,23 +96,30 @@ func nodeState(n core.NodeInfo) string {
 }
 
 func (e *env) addNode(ctx context.Context, arg string) error {
-	link, err := readCode(ctx, arg)
+	link, err := readNodeLink(ctx, arg)
 	if err != nil {
 		return err
 	}
-	if qr.IsInvitation(link) {
-		return refusal{"this is an invitation, not a node's access link", "accept it with kuvertd accept", exitUsage}
+	return e.with(ctx, func(c core.Client) error { return e.putNode(ctx, c, link) })
+}
+
+func readNodeLink(ctx context.Context, arg string) (string, error) {
+	link, err := readCode(ctx, arg)
+	if err == nil && qr.IsInvitation(link) {
+		err = refusal{"this is an invitation, not a node's access link", "accept it with kuvertd accept", exitUsage}
 	}
-	return e.with(ctx, func(c core.Client) error {
-		n, err := c.AddNode(ctx, link)
-		if errors.Is(err, chat.ErrTooLong) {
-			return refusal{"there are as many nodes already as Kuvert uses", "remove one with kuvertd nodes remove", exitRefused}
-		}
-		if err != nil {
-			return err
-		}
-		return e.line(n, "Added the node %s at %s.", shortNodeID(n.ID), strings.Join(n.Addrs, " "))
-	})
+	return link, err
+}
+
+func (e *env) putNode(ctx context.Context, c core.Client, link string) error {
+	n, err := c.AddNode(ctx, link)
+	if errors.Is(err, chat.ErrTooLong) {
+		return refusal{"there are as many nodes already as Kuvert uses", "remove one with kuvertd nodes remove", exitRefused}
+	}
+	if err != nil {
+		return err
+	}
+	return e.line(n, "Added the node %s at %s.", shortNodeID(n.ID), strings.Join(n.Addrs, " "))
 }
 
 func (e *env) removeNode(ctx context.Context, c core.Client, arg string) error {
