@@ -67,7 +67,7 @@ func Open(ctx context.Context, o Options) (*Instance, error) {
 func (i *Instance) build(ctx context.Context) error {
 	cfg := core.Config{Store: coreStore{i.store}, Log: i.folder.log, DiskFree: func() (int64, error) { return diskFree(i.folder.dir) }}
 	if !i.opts.Offline {
-		t, err := newTransport(ctx, i.opts, cfg.Store, i.folder.log)
+		t, err := newTransport(ctx, i.folder.dir, i.opts, cfg.Store, i.folder.log)
 		if err != nil {
 			return err
 		}

@@ -20,6 +20,7 @@ import (
 // What lies in a profile's folder.
 const (
 	databaseFile = "kuvert.db"
+	mailFile     = "mailbox.db" // of others, if this machine keeps it
 	lockFile     = "lock"
 	logFile      = "kuvert.log"
 )

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"path/filepath"
 	"strconv"
 
 	"github.com/libp2p/go-libp2p/gologshim"
@@ -15,6 +16,7 @@ import (
 	"github.com/kuvert-im/kuvert/app/core"
 	"github.com/kuvert-im/kuvert/app/run/netport"
 	"github.com/kuvert-im/kuvert/p2p/node"
+	"github.com/kuvert-im/kuvert/storage/mailstore"
 )
 
 // ErrListen: Options.Listen is not an address that can be listened on.
@@ -28,8 +30,8 @@ type transport struct {
 	stop   context.CancelCauseFunc
 }
 
-// newTransport makes the network of a profile; it does nothing before Run.
-func newTransport(ctx context.Context, o Options, store core.Store, log *slog.Logger) (*transport, error) {
+// newTransport makes the network of a profile in dir; it does nothing before Run.
+func newTransport(ctx context.Context, dir string, o Options, store core.Store, log *slog.Logger) (*transport, error) {
 	seed, port, lanOnly, err := core.Endpoint(ctx, store)
 	if err != nil {
 		return nil, err
@@ -38,7 +40,8 @@ func newTransport(ctx context.Context, o Options, store core.Store, log *slog.Lo
 	gologshim.SetDefaultHandler(slog.DiscardHandler)
 	cfg := node.Config{
 		HostKey: ed25519.NewKeyFromSeed(seed[:]), Port: port, LANOnly: lanOnly,
-		NoMDNS: o.NoDiscovery, NoBroadcast: o.NoDiscovery, Logger: log,
+		NoMDNS: o.NoDiscovery, NoBroadcast: o.NoDiscovery, NoRouter: o.NoDiscovery, Logger: log,
+		OpenMail: func(context.Context) (node.MailStore, error) { return openMail(dir, log) },
 	}
 	t := &transport{up: make(chan struct{})}
 	if o.Listen != "" {
@@ -52,6 +55,15 @@ func newTransport(ctx context.Context, o Options, store core.Store, log *slog.Lo
 	}
 	t.Transport = netport.New(n, t.isUp)
 	return t, nil
+}
+
+// openMail opens what this machine keeps of others' mail.
+func openMail(dir string, log *slog.Logger) (node.MailStore, error) {
+	s, err := mailstore.Open(filepath.Join(dir, mailFile), mailstore.Options{Log: log})
+	if err != nil {
+		return nil, explain(fmt.Errorf("run: mail of others: %w", err))
+	}
+	return s, nil
 }
 
 // listenOn reads Options.Listen. Port 0 means the one used last.

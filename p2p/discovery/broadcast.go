@@ -39,6 +39,8 @@ const (
 	// perSource is how many announcements a minute of one address are looked at:
 	// a terminal server has many people on one.
 	perSource = 240
+	// maxAsked bounds how many who asked are answered together.
+	maxAsked = 64
 	// maxTargets bounds how many interfaces' networks are announced to.
 	maxTargets = 32
 )
@@ -68,9 +70,10 @@ func (s *Service) runBroadcast(ctx context.Context, found func(peer.AddrInfo)) e
 	}
 	defer context.AfterFunc(ctx, func() { _ = pc.Close() })()
 	ctx, cancel := context.WithCancel(ctx)
-	asked := make(chan struct{}, 1)
+	asked := make(chan netip.Addr, maxAsked)
 	var wg sync.WaitGroup
 	wg.Go(func() { s.announceLoop(ctx, pc, asked) })
+	wg.Go(func() { s.tryLoop(ctx, pc) })
 	err = s.listen(pc, found, asked)
 	cancel()
 	_ = pc.Close()
@@ -80,7 +83,7 @@ func (s *Service) runBroadcast(ctx context.Context, found func(peer.AddrInfo)) e
 
 // announceLoop announces this machine at the start, now and then, when asked and
 // after a restart.
-func (s *Service) announceLoop(ctx context.Context, pc net.PacketConn, asked <-chan struct{}) {
+func (s *Service) announceLoop(ctx context.Context, pc net.PacketConn, asked <-chan netip.Addr) {
 	next := opening
 	for {
 		pause := announceEvery - announceEvery/4 + rand.N(announceEvery/2) //nolint:gosec // a jitter
@@ -95,15 +98,36 @@ func (s *Service) announceLoop(ctx context.Context, pc net.PacketConn, asked <-c
 			return
 		case <-s.restartCast:
 			next = opening
-		case <-asked:
-			wait(ctx, rand.N(answerWithin), nil) //nolint:gosec // a jitter
-			s.announce(pc, false)
-			wait(ctx, answerAgain, nil)
+		case from := <-asked:
+			s.answer(ctx, pc, from, asked)
 		case <-t.C:
 			s.announce(pc, ask)
 		}
 		t.Stop()
 	}
+}
+
+// answer answers those who asked: all in this network at once, each in another one
+// by itself.
+func (s *Service) answer(ctx context.Context, pc net.PacketConn, from netip.Addr, asked <-chan netip.Addr) {
+	wait(ctx, rand.N(answerWithin), nil) //nolint:gosec // a jitter
+	here := false
+	for more := true; more; {
+		if onLink(from) {
+			here = true
+		} else {
+			s.answerTry(pc, from)
+		}
+		select {
+		case from = <-asked:
+		default:
+			more = false
+		}
+	}
+	if here {
+		s.announce(pc, false)
+	}
+	wait(ctx, answerAgain, nil)
 }
 
 // announce sends an announcement into the network of each interface. One that
@@ -115,10 +139,15 @@ func (s *Service) announce(pc net.PacketConn, ask bool) {
 		s.cfg.Logger.Debug("interfaces could not be read", "error", err)
 	}
 	for _, a := range to {
-		dst := net.UDPAddrFromAddrPort(netip.AddrPortFrom(a, uint16(s.cfg.BroadcastPort)))
-		if _, err := pc.WriteTo(packet, dst); err != nil {
-			s.cfg.Logger.Debug("announcement was not sent", "error", err)
-		}
+		s.searched(netip.AddrPortFrom(a, uint16(s.cfg.BroadcastPort)).String())
+		s.send(pc, packet, a)
+	}
+}
+
+func (s *Service) send(pc net.PacketConn, packet []byte, to netip.Addr) {
+	dst := net.UDPAddrFromAddrPort(netip.AddrPortFrom(to, uint16(s.cfg.BroadcastPort)))
+	if _, err := pc.WriteTo(packet, dst); err != nil {
+		s.cfg.Logger.Debug("announcement was not sent", "error", err)
 	}
 }
 
@@ -168,7 +197,7 @@ func broadcastOf(a net.Addr) (netip.Addr, bool) {
 }
 
 // listen reports what announces itself until the socket closes.
-func (s *Service) listen(pc net.PacketConn, found func(peer.AddrInfo), asked chan<- struct{}) error {
+func (s *Service) listen(pc net.PacketConn, found func(peer.AddrInfo), asked chan<- netip.Addr) error {
 	limit := wire.NewLimiter(perSource, time.Minute)
 	buf := make([]byte, packetSize+1)
 	for {
@@ -185,9 +214,9 @@ func (s *Service) listen(pc net.PacketConn, found func(peer.AddrInfo), asked cha
 			continue
 		}
 		found(info)
-		if ask {
+		if ask && s.near(info.Addrs[0]) {
 			select {
-			case asked <- struct{}{}:
+			case asked <- from:
 			default:
 			}
 		}

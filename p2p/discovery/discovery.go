@@ -40,6 +40,11 @@ type Config struct {
 	// Port returns the port this machine listens on, Addrs its addresses.
 	Port  func() int
 	Addrs func() []ma.Multiaddr
+	// Allowed tells whether an address of the ranges of Try may be contacted now;
+	// nil allows all.
+	Allowed func(netip.Addr) bool
+	// Searched, if not nil, is told where packets go; it must not block.
+	Searched func(place string)
 	// BroadcastPort replaces the port of the broadcast; 0 means BroadcastPort.
 	BroadcastPort int
 	Logger        *slog.Logger
@@ -50,10 +55,11 @@ type Service struct {
 	cfg  Config
 	self peer.ID
 
-	restartMDNS, restartCast chan struct{} // hold one each
+	restartMDNS, restartCast, restartTry chan struct{} // hold one each
 
 	mu        sync.Mutex
 	multicast bool
+	tries     []netip.Prefix
 }
 
 // New returns a Service.
@@ -63,7 +69,7 @@ func New(cfg Config) *Service {
 	}
 	return &Service{
 		cfg: cfg, self: cfg.Host.ID(), multicast: true,
-		restartMDNS: make(chan struct{}, 1), restartCast: make(chan struct{}, 1),
+		restartMDNS: make(chan struct{}, 1), restartCast: make(chan struct{}, 1), restartTry: make(chan struct{}, 1),
 	}
 }
 
@@ -89,11 +95,21 @@ func (s *Service) Run(ctx context.Context, found func(peer.AddrInfo)) error {
 
 // Restart is called after the machine's addresses changed: neither way notices.
 func (s *Service) Restart() {
-	for _, c := range []chan struct{}{s.restartMDNS, s.restartCast} {
-		select {
-		case c <- struct{}{}:
-		default:
-		}
+	for _, c := range []chan struct{}{s.restartMDNS, s.restartCast, s.restartTry} {
+		wake(c)
+	}
+}
+
+func wake(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+func (s *Service) searched(place string) {
+	if s.cfg.Searched != nil {
+		s.cfg.Searched(place)
 	}
 }
 
@@ -117,7 +133,7 @@ func (s *Service) near(m ma.Multiaddr) bool {
 	if s.cfg.Loopback {
 		return a.IsLoopback()
 	}
-	return private(a)
+	return private(a) || s.isTried(a)
 }
 
 func private(a netip.Addr) bool {

@@ -23,6 +23,9 @@ const (
 	maxTaken     = 16
 )
 
+// mdnsGroup is where mDNS asks everybody in this network.
+const mdnsGroup = "224.0.0.251:5353"
+
 var errNoMulticast = errors.New("discovery: no interface with multicast")
 
 // keepMDNS runs mDNS, and again after each restart and failure.
@@ -48,6 +51,7 @@ func (s *Service) runMDNS(ctx context.Context, found func(peer.AddrInfo)) error 
 		return fmt.Errorf("discovery: mDNS: %w", err)
 	}
 	s.setMulticast(true)
+	s.searched(mdnsGroup)
 	select {
 	case <-ctx.Done():
 	case <-s.restartMDNS:

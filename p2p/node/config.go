@@ -40,6 +40,9 @@ type Config struct {
 	NoMDNS, NoBroadcast bool
 	// NoRouter never asks the router to open a port. In LAN-only mode nobody does.
 	NoRouter bool
+	// OpenMail opens the store for the mail of others, at the first KeepMail; nil
+	// means that this machine keeps none.
+	OpenMail func(context.Context) (MailStore, error)
 	// Active tells whether a conversation is open on the screen: then a dead link
 	// is looked for sooner. nil means never.
 	Active func() bool

@@ -320,7 +320,7 @@ func (n *Node) needed(l *link) bool {
 }
 
 func (n *Node) neededLocked(l *link) bool {
-	return len(l.refs) > 0 || l.held > 0 || l.greet != nil || n.stations[l.id] != nil
+	return len(l.refs) > 0 || l.held > 0 || l.greet != nil || n.stations[l.id] != nil || n.usesMailLocked(l)
 }
 
 // busy tells whether the other side is just asking for something.

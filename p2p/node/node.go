@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -58,8 +59,10 @@ type Node struct {
 	sights   map[peer.ID]*sighting
 	stations map[peer.ID]*station
 	out      outside
-	probes   int // under way
-	probed   int // since probedAt
+	keep     keeper
+	tries    []netip.Prefix // of TryAddrs
+	probes   int            // under way
+	probed   int            // since probedAt
 	probedAt time.Time
 	dials    int // refs being tried
 	pairings int // open in either direction
@@ -91,8 +94,8 @@ func New(cfg Config) (*Node, error) {
 		pairs:  wire.NewLimiter(cfg.Limits.Pairings, minute),
 		names:  wire.NewLimiter(cfg.Limits.Names, minute),
 		wake:   make(chan struct{}, 1),
-		nearby: newTurn(),
-		links:  make(map[peer.ID]*link), byRef: make(map[string]map[peer.ID]*link), told: make(map[string]bool),
+		nearby: newTurn(), keep: keeper{busy: newTurn()},
+		links: make(map[peer.ID]*link), byRef: make(map[string]map[peer.ID]*link), told: make(map[string]bool),
 		targets: make(map[string]*target), sights: make(map[peer.ID]*sighting), stations: make(map[peer.ID]*station),
 		traffic: traffic{told: make(map[contacted]time.Time)}, stationDials: make(chan struct{}, maxStationDials),
 	}
@@ -153,12 +156,17 @@ func (n *Node) start(ctx context.Context, h Handler) error {
 	n.mu.Lock()
 	n.host = hst
 	n.mu.Unlock()
-	n.disc = n.newDiscovery()
+	disc := n.newDiscovery()
+	n.mu.Lock()
+	n.disc = disc
+	n.mu.Unlock()
+	n.passTries()
 	hst.Network().Notify(&network.NotifyBundle{
 		ConnectedF:    func(_ network.Network, c network.Conn) { n.connected(c) },
 		DisconnectedF: func(_ network.Network, c network.Conn) { n.disconnected(c) },
 	})
 	n.serveAll(hst)
+	n.serveMail()
 	port, taken, err := listen(hst, n.cfg)
 	if err != nil {
 		n.stop()
@@ -184,7 +192,7 @@ func (n *Node) newDiscovery() Discovery {
 		NoMDNS: n.cfg.NoMDNS, NoBroadcast: n.cfg.NoBroadcast,
 		Port:   func() int { n.mu.Lock(); defer n.mu.Unlock(); return n.port },
 		Addrs:  n.multiaddrs,
-		Logger: n.log,
+		Logger: n.log, Allowed: n.mayTry, Searched: n.searched,
 	})
 }
 
@@ -215,9 +223,9 @@ func (n *Node) shutdown() error {
 		n.log.Warn("handlers did not end in time")
 	}
 	if err != nil {
-		return fmt.Errorf("node: close host: %w", err)
+		err = fmt.Errorf("node: close host: %w", err)
 	}
-	return nil
+	return errors.Join(err, n.closeMail())
 }
 
 // spawn runs f until it returns, as part of Run.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -11,6 +13,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
 
+	"github.com/kuvert-im/kuvert/p2p/discovery"
 	"github.com/kuvert-im/kuvert/p2p/hello"
 	"github.com/kuvert-im/kuvert/p2p/pair"
 	"github.com/kuvert-im/kuvert/p2p/wire"
@@ -30,7 +33,7 @@ type sighting struct {
 
 // found takes a report of the discovery.
 func (n *Node) found(info peer.AddrInfo) {
-	addrs := ma.FilterAddrs(info.Addrs, direct, func(a ma.Multiaddr) bool { return local(wire.AddrOf(a)) })
+	addrs := ma.FilterAddrs(info.Addrs, direct, func(a ma.Multiaddr) bool { return local(wire.AddrOf(a)) || n.isTried(wire.AddrOf(a)) })
 	if info.ID == n.id || !ed25519Peer(info.ID) || len(addrs) == 0 {
 		return
 	}
@@ -40,6 +43,9 @@ func (n *Node) found(info peer.AddrInfo) {
 	s.seen = time.Now()
 	s.addrs = ma.Unique(append(addrs[:min(len(addrs), maxAddrs)], s.addrs...))
 	s.addrs = s.addrs[:min(len(s.addrs), maxAddrs)]
+	if st := n.stations[info.ID]; st != nil && st.own && n.links[info.ID] == nil {
+		st.poke()
+	}
 	if n.followedLocked(info.ID) {
 		n.poke()
 		return
@@ -381,3 +387,45 @@ func (n *Node) pairOn(ctx context.Context, l *link) (*pair.Stream, error) {
 	}
 	return p, nil
 }
+
+// TryAddrs replaces the addresses where others are looked for besides the own
+// network: IPv4 addresses or ranges like 192.168.3.0/24, at most
+// discovery.MaxTries in all; discovery.ErrRange for anything else, and in LAN-only
+// mode for what is not private. Machines found there are treated as those found by
+// broadcast.
+func (n *Node) TryAddrs(list []string) error {
+	ranges, err := discovery.ParseRanges(list)
+	if err != nil {
+		return fmt.Errorf("node: %w", err)
+	}
+	if n.gate.lanOnly.Load() {
+		if i := slices.IndexFunc(ranges, func(p netip.Prefix) bool { return !local(p.Addr()) }); i >= 0 {
+			return fmt.Errorf("node: %w: %s is outside this network", discovery.ErrRange, ranges[i])
+		}
+	}
+	n.mu.Lock()
+	n.tries = ranges
+	n.mu.Unlock()
+	n.passTries()
+	return nil
+}
+
+// passTries tells the discovery what to try, if it can.
+func (n *Node) passTries() {
+	n.mu.Lock()
+	disc, ranges := n.disc, n.tries
+	n.mu.Unlock()
+	if d, ok := disc.(interface{ Try(ranges []netip.Prefix) }); ok {
+		d.Try(ranges)
+	}
+}
+
+// isTried tells whether an address is one of TryAddrs and may be contacted now.
+func (n *Node) isTried(a netip.Addr) bool {
+	n.mu.Lock()
+	ranges := n.tries
+	n.mu.Unlock()
+	return n.mayTry(a) && slices.ContainsFunc(ranges, func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
+func (n *Node) mayTry(a netip.Addr) bool { return !n.gate.lanOnly.Load() || local(a) }

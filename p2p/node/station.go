@@ -310,13 +310,13 @@ func (n *Node) stationLost(id peer.ID) {
 	}
 	s.proven, s.renew = nil, time.Time{}
 	n.mu.Unlock()
-	s.mail.Close()
 	n.setStation(s, func(st *StationState) {
 		if st.Connected {
 			st.Connected, st.Reserved, st.Err = false, false, ErrNotConnected
 		}
 	})
 	s.poke()
+	s.mail.Close()
 }
 
 // wakeStations lets all own stations be tended at once.
@@ -460,6 +460,3 @@ func (n *Node) wants(id peer.ID) bool {
 	}
 	return n.refLocked(id) != ""
 }
-
-// TryAddrs replaces the addresses where others are looked for.
-func (n *Node) TryAddrs([]string) error { return nil }

@@ -171,7 +171,7 @@ func (n *Node) searched(place string) {
 	n.report(contacted{kind: TrafficSearch, addr: place})
 }
 
-// mapping reports that the router is asked to open a port.
+// askedRouter reports that the router is asked to open a port.
 func (n *Node) askedRouter() {
 	n.report(contacted{kind: TrafficRouter, addr: net.JoinHostPort(ssdpGroup, ssdpPort)})
 }

@@ -119,6 +119,9 @@ func networkError(err error) error {
 	for _, known := range []struct{ from, to error }{
 		{node.ErrNotConnected, chat.ErrUnreachable},
 		{node.ErrNotFound, chat.ErrUnreachable},
+		{mailbox.ErrBusy, chat.ErrUnreachable},
+		{mailbox.ErrFailed, chat.ErrUnreachable},
+		{mailbox.ErrAnswer, chat.ErrUnreachable},
 		{mailbox.ErrRefused, chat.ErrRefused},
 		{mailbox.ErrQuota, chat.ErrQuota},
 		{mailbox.ErrNotFound, chat.ErrNotFound},
