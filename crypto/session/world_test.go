@@ -669,6 +669,7 @@ func (w *world) fetch(i int, b blob) byte {
 	if b.frame != nil {
 		answer = w.receive(i, b.frame)
 	} else if p := w.peer(i); p.public != (identity.Public{}) {
+		wanted := p.want
 		r, err := p.OnMailStatus(w.env(i), b.status)
 		w.must(err)
 		if w.bug == trustMailboxes {
@@ -676,6 +677,9 @@ func (w *world) fetch(i int, b blob) byte {
 			w.must(canon.Unmarshal(b.status, &m))
 			_, err = p.OnStatus(w.env(i), m.Status, true)
 			w.must(err)
+		}
+		if a := p.current(); a != nil && a.confirmed && p.want && !wanted && !w.rolled[0] && !w.rolled[1] {
+			w.fault("a status out of a mailbox ends a session that stands")
 		}
 		w.statusTaken(i, p, r)
 	}
