@@ -112,24 +112,41 @@ type host struct {
 	root   *fyne.Container
 	title  *parts.Text
 	body   *fyne.Container
-	back   *widgets.IconButton
+	back   *widgets.IconButton // at the left; to the screen below
+	shut   *widgets.IconButton
 	screen Screen
+	below  Screen // where Back leads to; nil for the conversation
 	beside bool
 }
 
 func newHost(u *UI) *host {
 	h := &host{u: u, title: parts.Head(""), body: container.NewStack()}
-	h.back = widgets.NewIconButton(u.tips, icons.Close, t("main.close"), u.Back)
-	head := container.New(fixedHeight(theme.Header), parts.Pad(parts.Beside(8, nil, h.title, h.back), 0, 12, 0, 20))
+	h.back = widgets.NewIconButton(u.tips, icons.Back, t("main.back"), u.Back)
+	h.back.Hide()
+	h.shut = widgets.NewIconButton(u.tips, icons.Close, t("main.close"), u.closeScreen)
+	head := container.New(fixedHeight(theme.Header), parts.Pad(parts.Beside(8, h.back, h.title, h.shut), 0, 12, 0, 20))
 	h.root = container.NewStack(parts.Ground(ftheme.ColorNameBackground, 0, ""), container.New(topped{}, head, parts.Line(), h.body))
 	h.root.Hide()
 	return h
 }
 
 // open shows a screen in place of the one before.
-func (h *host) open(s Screen, beside bool) {
+func (h *host) open(s Screen, beside bool) { h.show(s, nil, beside) }
+
+// openOver shows a screen that leads back to the one before, if that is of its
+// width.
+func (h *host) openOver(s Screen) {
+	below := h.screen
+	if h.beside || h.below != nil {
+		below = h.below
+	}
+	h.show(s, below, false)
+}
+
+func (h *host) show(s, below Screen, beside bool) {
 	h.leave()
-	h.screen, h.beside = s, beside
+	h.screen, h.below, h.beside = s, below, beside
+	show(h.back, below != nil)
 	h.title.SetText(s.Title())
 	h.body.Objects = []fyne.CanvasObject{s.Object()}
 	h.u.tips.Hide()
@@ -149,7 +166,7 @@ func (h *host) leave() {
 	if s, ok := h.screen.(hider); ok {
 		s.Hide()
 	}
-	h.screen = nil
+	h.screen, h.below = nil, nil
 }
 
 func (h *host) close() {

@@ -87,7 +87,7 @@ func (n *needs) one(e event.Event) {
 			return
 		}
 		n.contacts = appendNew(n.contacts, e.Contact)
-	case event.NetworkChanged, event.TroubleChanged:
+	case event.NetworkChanged, event.TroubleChanged, event.NodeChanged:
 		n.network = true
 	case event.RequestChanged, event.PairingChanged:
 		n.waiting = true

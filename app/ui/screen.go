@@ -28,13 +28,21 @@ type (
 	focuser interface{ Focus() }
 	// dropper takes what is dragged into the window.
 	dropper interface{ Dropped(items []fyne.URI) }
+	// revealer scrolls to one of its sections.
+	revealer interface{ Reveal(section string) }
+	// offered takes in an invitation that was met on another screen.
+	offered interface{ Offer(code string) }
+	// mailboxed takes in the access link of a mailbox that was met on another one.
+	mailboxed interface{ OfferMailbox(link string) }
 )
 
 // Screens makes the screens that the main window opens. What they lead to is in
 // the window's own methods: ShowConversation, ShowAddContact, ShowContact,
-// ShowSettings, Back.
+// ShowSettings, ShowDoctor, ShowContacted, ShowMailbox, ShowInvitation, Back.
 type Screens struct {
 	AddContact func(parts.Env) Screen
 	Contact    func(parts.Env, chat.PersonID) Screen
 	Settings   func(parts.Env) Screen
+	Doctor     func(parts.Env) Screen
+	Contacted  func(parts.Env) Screen
 }

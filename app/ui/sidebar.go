@@ -58,6 +58,7 @@ func newSidebar(u *UI) *sidebar {
 	s.search.OnDown = func() { u.cfg.Window.Canvas().Focus(s.list) }
 	s.search.OnSubmitted = func(string) { s.openFirst() }
 	s.footer = widgets.NewFooter(u.tips)
+	s.footer.OnTap = u.ShowNetwork
 	s.root = container.New(s, parts.Ground(theme.ColorSidebar, 0, ""), s.title, s.add, s.settings, s.searchBox, s.chips, s.waiting,
 		s.list, s.hint, s.hintMore, parts.Ground(ftheme.ColorNameSeparator, 0, ""), s.footer)
 	s.hint.Hide()
@@ -151,7 +152,7 @@ func (s *sidebar) showWaiting(w waiting) {
 }
 
 func (s *sidebar) showFooter(n core.Network) {
-	f := widgets.FooterText{Text: t("main.network.lan"), Tip: t("main.network.lan.tip"), Icon: icons.Shield}
+	f := widgets.FooterText{Text: t("main.network.lan"), Tip: t("main.network.lan.tip"), Icon: icons.Lock}
 	if n.Mode == core.NetworkInternet {
 		f = widgets.FooterText{Text: t("main.network.internet"), Tip: t("main.network.internet.tip"), Icon: icons.Globe}
 	}

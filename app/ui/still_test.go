@@ -184,6 +184,8 @@ func open(t testing.TB, s setup) *world {
 		Screens: Screens{
 			AddContact: func(parts.Env) Screen { return screen("add") },
 			Settings:   func(parts.Env) Screen { return screen("settings") },
+			Doctor:     func(parts.Env) Screen { return screen("doctor") },
+			Contacted:  func(parts.Env) Screen { return screen("contacted") },
 			Contact:    func(parts.Env, chat.PersonID) Screen { return screen("contact") },
 		},
 		Notifier: func(open func(chat.PersonID)) notify.Notifier { x.notes.open = open; return x.notes },

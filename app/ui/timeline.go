@@ -233,7 +233,7 @@ func (t *timeline) changed(ctx context.Context, events []event.Event) (bool, err
 			default:
 				ids = append(ids, e.Message)
 			}
-		case event.NetworkChanged, event.TroubleChanged, event.ContactChanged:
+		case event.NetworkChanged, event.TroubleChanged, event.ContactChanged, event.NodeChanged:
 			ways = true
 		case event.ConversationChanged, event.RequestChanged, event.InvitationChanged, event.PairingChanged,
 			event.NearbyChanged, event.SettingsChanged, event.WindowRequested:

@@ -89,6 +89,7 @@ func newUI(cfg Config, pump carrier) *UI {
 	}
 	u.tips = widgets.NewTips(pump.Later)
 	u.banner = widgets.NewBanner()
+	u.banner.OnAction = u.ShowDoctor
 	u.side = newSidebar(u)
 	u.conv = newConversation(u)
 	u.empty = newEmptyPane(u)
@@ -234,7 +235,11 @@ func (u *UI) showBanner() {
 	case key == "" || !u.ready && !u.failing:
 		u.banner.Set(widgets.ToneInfo, "", "", "")
 	default:
-		u.banner.Set(tone, bannerIcons[key], t(key), "")
+		action := ""
+		if key == "error.offline" || key == "error.core" {
+			action = t("error.check")
+		}
+		u.banner.Set(tone, bannerIcons[key], t(key), action)
 	}
 	if u.banner.Text() != before {
 		u.frame.relayout()
@@ -314,7 +319,7 @@ func (u *UI) Present() {
 // ShowConversation opens the conversation with a person and puts the cursor into
 // its composer.
 func (u *UI) ShowConversation(id chat.PersonID) {
-	u.Back()
+	u.closeScreen()
 	if u.current != id {
 		u.leave()
 		if _, ok := u.contacts[id]; !ok {
@@ -367,15 +372,60 @@ func (u *UI) leave() {
 // ShowAddContact opens the screen on which people find each other.
 func (u *UI) ShowAddContact() { u.host.open(u.cfg.Screens.AddContact(u.Env()), false) }
 
+// ShowInvitation opens it with an invitation that was met elsewhere.
+func (u *UI) ShowInvitation(code string) {
+	u.ShowAddContact()
+	if s, ok := u.host.screen.(offered); ok {
+		s.Offer(code)
+	}
+}
+
 // ShowSettings opens the settings.
 func (u *UI) ShowSettings() { u.host.open(u.cfg.Screens.Settings(u.Env()), false) }
+
+// sectionNetwork is the settings' section about how far Kuvert may write.
+const sectionNetwork = "network"
+
+// ShowNetwork opens the settings where they say how far Kuvert may write.
+func (u *UI) ShowNetwork() {
+	u.ShowSettings()
+	if s, ok := u.host.screen.(revealer); ok {
+		s.Reveal(sectionNetwork)
+	}
+}
+
+// ShowMailbox opens the settings with the access link of a mailbox.
+func (u *UI) ShowMailbox(link string) {
+	u.ShowSettings()
+	if s, ok := u.host.screen.(mailboxed); ok {
+		s.OfferMailbox(link)
+	}
+}
+
+// ShowDoctor opens the page that says what is wrong with the connection.
+func (u *UI) ShowDoctor() { u.host.openOver(u.cfg.Screens.Doctor(u.Env())) }
+
+// ShowContacted opens the page about the machines that were contacted.
+func (u *UI) ShowContacted() { u.host.openOver(u.cfg.Screens.Contacted(u.Env())) }
 
 // ShowContact opens the details of a contact, beside the conversation if there is
 // room.
 func (u *UI) ShowContact(id chat.PersonID) { u.host.open(u.cfg.Screens.Contact(u.Env(), id), true) }
 
-// Back leaves the screen that is open.
+// Back leaves the screen that is open, for the one it was opened from.
 func (u *UI) Back() {
+	switch {
+	case u.host.screen == nil:
+	case u.host.below != nil:
+		u.host.open(u.host.below, false)
+	default:
+		u.host.close()
+		u.conv.focus()
+	}
+}
+
+// closeScreen leaves all screens.
+func (u *UI) closeScreen() {
 	if u.host.screen != nil {
 		u.host.close()
 		u.conv.focus()

@@ -14,6 +14,8 @@ import (
 	"github.com/kuvert-im/kuvert/app/ui"
 	"github.com/kuvert-im/kuvert/app/ui/addcontact"
 	"github.com/kuvert-im/kuvert/app/ui/contactdetails"
+	"github.com/kuvert-im/kuvert/app/ui/contacted"
+	"github.com/kuvert-im/kuvert/app/ui/doctor"
 	"github.com/kuvert-im/kuvert/app/ui/failure"
 	"github.com/kuvert-im/kuvert/app/ui/icons"
 	"github.com/kuvert-im/kuvert/app/ui/notify"
@@ -45,7 +47,7 @@ func (p *program) sit(f found) *sitting {
 	s.wg.Go(func() { s.serve(ctx) })
 	s.ui = ui.New(ui.Config{
 		Client: f.session, Window: p.window, Pump: s.pump, Log: p.log, Quit: p.app.Quit,
-		Screens:  ui.Screens{AddContact: s.addContact, Contact: s.contact, Settings: s.settings},
+		Screens:  ui.Screens{AddContact: s.addContact, Contact: s.contact, Settings: s.settings, Doctor: s.doctor, Contacted: s.contacted},
 		Notifier: s.notifier,
 		Tray: func(menu *fyne.Menu) notify.Tray {
 			return notify.NewTray(p.app, icons.App(), icons.AppUnread(), menu)
@@ -127,7 +129,10 @@ func (s *sitting) env(e parts.Env) parts.Env {
 
 func (s *sitting) addContact(e parts.Env) ui.Screen {
 	if s.add == nil {
-		s.add = addcontact.New(addcontact.Config{Env: s.env(e), Open: func(id chat.PersonID) { s.ui.ShowConversation(id) }})
+		s.add = addcontact.New(addcontact.Config{
+			Env: s.env(e), Open: func(id chat.PersonID) { s.ui.ShowConversation(id) },
+			OpenMailbox: func(link string) { s.ui.ShowMailbox(link) },
+		})
 	}
 	return s.add
 }
@@ -140,5 +145,12 @@ func (s *sitting) settings(e parts.Env) ui.Screen {
 	return settings.New(settings.Config{
 		Env: s.env(e), Version: version(), Licences: licences.Text, Quit: s.ui.Quit,
 		ThemeChanged: func(choice string) { s.p.app.Settings().SetTheme(theme.New(choice)) },
+		Doctor:       s.ui.ShowDoctor, Contacted: s.ui.ShowContacted, AddContact: s.ui.ShowInvitation,
 	})
 }
+
+func (s *sitting) doctor(e parts.Env) ui.Screen {
+	return doctor.New(doctor.Config{Env: s.env(e), Version: version()})
+}
+
+func (s *sitting) contacted(e parts.Env) ui.Screen { return contacted.New(s.env(e)) }

@@ -72,6 +72,22 @@ func (c *column) MinSize(objects []fyne.CanvasObject) fyne.Size {
 	return fyne.NewSize(w, c.rest(objects, max(w, c.width)))
 }
 
+// Filled stacks objects like Column; the last one gets all the room that is left.
+func Filled(gap float32, objects ...fyne.CanvasObject) *fyne.Container {
+	return container.New(&filled{column{gap: gap}}, objects...)
+}
+
+type filled struct{ column }
+
+// Layout implements fyne.Layout.
+func (f *filled) Layout(objects []fyne.CanvasObject, size fyne.Size) {
+	f.column.Layout(objects, size)
+	if n := len(objects); n > 0 {
+		last := objects[n-1]
+		last.Resize(fyne.NewSize(size.Width, max(0, size.Height-last.Position().Y)))
+	}
+}
+
 // spacer is empty room.
 type spacer struct {
 	widget.BaseWidget

@@ -130,6 +130,10 @@ func Answers(buttons ...fyne.CanvasObject) fyne.CanvasObject {
 
 type answers struct{ width float32 }
 
+func visible(objects []fyne.CanvasObject) []fyne.CanvasObject {
+	return slices.DeleteFunc(slices.Clone(objects), func(o fyne.CanvasObject) bool { return !o.Visible() })
+}
+
 // row is the width of all buttons side by side.
 func (a *answers) row(objects []fyne.CanvasObject) float32 {
 	sum := -float32(Gap)
@@ -141,6 +145,7 @@ func (a *answers) row(objects []fyne.CanvasObject) float32 {
 
 // Layout implements fyne.Layout.
 func (a *answers) Layout(objects []fyne.CanvasObject, s fyne.Size) {
+	objects = visible(objects)
 	a.width = s.Width
 	if a.row(objects) <= s.Width {
 		x := s.Width - a.row(objects)
@@ -163,6 +168,7 @@ func (a *answers) Layout(objects []fyne.CanvasObject, s fyne.Size) {
 
 // MinSize implements fyne.Layout.
 func (a *answers) MinSize(objects []fyne.CanvasObject) fyne.Size {
+	objects = visible(objects)
 	var m fyne.Size
 	sum := -float32(Gap)
 	for _, o := range objects {

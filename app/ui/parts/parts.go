@@ -5,6 +5,8 @@ package parts
 
 import (
 	"context"
+	"strconv"
+	"strings"
 	"time"
 
 	"fyne.io/fyne/v2"
@@ -69,6 +71,31 @@ func T(key string, data ...map[string]any) string {
 		return lang.X(key, key)
 	}
 	return lang.X(key, key, data[0])
+}
+
+// N is the text of a key for a number.
+func N(key string, n int) string {
+	return lang.XN(key, key, n, map[string]any{"N": strconv.Itoa(n)})
+}
+
+// Bytes is a size as people write it, such as "1,2 MB".
+func Bytes(n int64) string {
+	const kilo = 1000
+	if n < kilo {
+		return strconv.FormatInt(max(0, n), 10) + " B"
+	}
+	v := float64(n)
+	for _, unit := range []string{"KB", "MB", "GB", "TB"} {
+		v /= kilo
+		switch {
+		case v < 9.95:
+			digits := strings.TrimSuffix(strconv.FormatFloat(v, 'f', 1, 64), ".0")
+			return strings.Replace(digits, ".", T("screens.layout.decimal"), 1) + " " + unit
+		case v < kilo-0.5 || unit == "TB":
+			return strconv.FormatFloat(v, 'f', 0, 64) + " " + unit
+		}
+	}
+	return ""
 }
 
 // With is a shorter map for T.

@@ -243,3 +243,15 @@ func TestOrder(t *testing.T) {
 		t.Errorf("work %d, tell %d", work, tell)
 	}
 }
+
+func TestBytes(t *testing.T) {
+	uitest.Env(t, uitest.New("x"), "de", 100, 100)
+	for n, want := range map[int64]string{
+		-1: "0 B", 0: "0 B", 999: "999 B", 1000: "1 KB", 1500: "1,5 KB", 9_940: "9,9 KB", 9_960: "10 KB", 999_400: "999 KB",
+		999_600: "1 MB", 12_000_000: "12 MB", 1_000_000_000: "1 GB", 2_500_000_000_000: "2,5 TB", 5_000_000_000_000_000: "5000 TB",
+	} {
+		if got := parts.Bytes(n); got != want {
+			t.Errorf("%d: %q, want %q", n, got, want)
+		}
+	}
+}

@@ -33,7 +33,20 @@ type Config struct {
 	ThemeChanged func(choice string)
 	// Quit ends the program, so that a new language applies at the next start.
 	Quit func()
+	// Doctor and Contacted open their pages; nil shows no button for them.
+	Doctor, Contacted func()
+	// AddContact leads to where an invitation belongs; nil shows no button for it.
+	AddContact func(code string)
+	// ClipboardPicture and PickFile are those of codes.Config.
+	ClipboardPicture func(ctx context.Context) ([]byte, error)
+	PickFile         func(chosen func(path string))
 }
+
+// The sections that Reveal knows.
+const (
+	SectionNetwork = "network"
+	SectionMailbox = "mailbox"
+)
 
 // Screen is the screen. Its methods belong to the UI thread.
 type Screen struct {
@@ -49,6 +62,11 @@ type Screen struct {
 	network *parts.ChoiceGroup
 	state   *parts.Text
 	trouble *parts.Say
+	try     *widget.Entry
+	trySave *widget.Button
+	trySay  *parts.Say
+	mail    *mailbox
+	part    map[string]fyne.CanvasObject // by section
 	checks  map[string]*parts.Switch
 	theme   *choice
 	lang    *choice
@@ -58,9 +76,14 @@ type Screen struct {
 // New builds the screen. Show fills it.
 func New(cfg Config) *Screen {
 	s := &Screen{cfg: cfg, values: map[string]string{}, say: parts.NewSay(), trouble: parts.NewSay(), checks: map[string]*parts.Switch{}}
+	s.mail = newMailbox(s)
+	s.part = map[string]fyne.CanvasObject{
+		SectionNetwork: s.section("screens.settings.network", icons.Network, s.reach()...),
+		SectionMailbox: s.section("screens.mailbox.title", icons.Mailbox, s.mail.objects()...),
+	}
 	all := parts.Column(parts.Section, s.say,
 		s.section("screens.settings.profile", icons.Contact, s.profile()...),
-		s.section("screens.settings.network", icons.Network, s.reach()...),
+		s.part[SectionNetwork], s.part[SectionMailbox],
 		s.section("screens.settings.privacy", icons.Eye, s.privacy()...),
 		s.section("screens.settings.notify", icons.Bell, s.notify()...),
 		s.section("screens.settings.appearance", icons.Palette, s.appearance()...),
@@ -82,11 +105,39 @@ func (s *Screen) Show() {
 	s.load()
 }
 
+// Reveal scrolls to a section.
+func (s *Screen) Reveal(section string) {
+	if o := s.part[section]; o != nil {
+		s.relayout()
+		s.root.ScrollToOffset(fyne.NewPos(0, max(0, o.Position().Y)))
+	}
+}
+
+// OfferMailbox takes in an access link that was met on another screen.
+func (s *Screen) OfferMailbox(link string) {
+	s.mail.open()
+	s.Reveal(SectionMailbox)
+	s.mail.form.Offer(link)
+}
+
+// Dropped takes what was dragged into the window: it can only be the access link
+// of a mailbox.
+func (s *Screen) Dropped(items []fyne.URI) {
+	if !s.mail.how.Visible() {
+		s.mail.open()
+	}
+	s.Reveal(SectionMailbox)
+	s.mail.form.Dropped(items)
+}
+
+// relayout follows a change of heights.
+func (s *Screen) relayout() { s.root.Content.Refresh(); s.root.Refresh() }
+
 // Changed is called with what happened in the core.
 func (s *Screen) Changed(events []event.Event) {
 	for _, e := range events {
 		switch e.Kind {
-		case event.SettingsChanged, event.NetworkChanged, event.TroubleChanged:
+		case event.SettingsChanged, event.NetworkChanged, event.TroubleChanged, event.NodeChanged:
 			s.load()
 			return
 		default:
@@ -125,23 +176,16 @@ func (s *Screen) saveName() {
 	}
 }
 
-func (s *Screen) reach() []fyne.CanvasObject {
-	s.network = parts.NewChoiceGroup(-1,
-		[2]string{parts.T("screens.network.lan"), parts.T("screens.network.lan.text")},
-		[2]string{parts.T("screens.network.internet"), parts.T("screens.network.internet.text")})
-	s.network.OnChanged = func(i int) {
-		s.set(core.SettingNetwork, []string{core.NetworkLAN, core.NetworkInternet}[i], nil)
-	}
-	s.state = parts.Muted("")
-	return []fyne.CanvasObject{parts.Column(parts.Gap, s.network.Objects()...), s.state, s.trouble}
-}
-
 func (s *Screen) privacy() []fyne.CanvasObject {
-	return []fyne.CanvasObject{
+	out := []fyne.CanvasObject{
 		s.check(core.SettingVisible, "screens.add.visible", "screens.add.visible.text"),
 		s.check(core.SettingReadReceipts, "screens.settings.receipts", "screens.settings.receipts.text"),
 		parts.Muted(parts.T("screens.settings.disk")),
 	}
+	if s.cfg.Contacted != nil {
+		out = append(out, parts.Row(0, widget.NewButtonWithIcon(parts.T("screens.contacted.title"), icons.New(icons.Eye), s.cfg.Contacted)))
+	}
+	return out
 }
 
 func (s *Screen) notify() []fyne.CanvasObject {
@@ -217,16 +261,14 @@ func (s *Screen) about() []fyne.CanvasObject {
 type snapshot struct {
 	values map[string]string
 	net    core.Network
+	nodes  []core.NodeInfo
+	kept   core.KeptMail
 }
 
 func (s *Screen) load() {
 	fresh := s.newest.Ask()
 	s.cfg.Work(func(ctx context.Context) func() {
-		var snap snapshot
-		var err error
-		if snap.values, err = s.cfg.Client.Settings(ctx); err == nil {
-			snap.net, err = s.cfg.Client.Network(ctx)
-		}
+		snap, err := ask(ctx, s.cfg.Client)
 		return func() {
 			if !fresh() {
 				return
@@ -240,11 +282,33 @@ func (s *Screen) load() {
 	})
 }
 
-// fill sets the controls; a name that is being typed is left alone.
+// ask asks the core for everything that the screen shows.
+func ask(ctx context.Context, client core.Client) (snap snapshot, err error) {
+	if snap.values, err = client.Settings(ctx); err != nil {
+		return snap, err
+	}
+	if snap.net, err = client.Network(ctx); err != nil {
+		return snap, err
+	}
+	if snap.nodes, err = client.Nodes(ctx); err != nil {
+		return snap, err
+	}
+	snap.kept, err = client.KeptMail(ctx)
+	return snap, err
+}
+
+// fill sets the controls; what is being typed is left alone.
 func (s *Screen) fill(snap snapshot) {
 	first := len(s.values) == 0
 	typed := !first && strings.TrimSpace(s.name.Text) != s.values[core.SettingName]
+	trying := !first && strings.TrimSpace(s.try.Text) != s.values[core.SettingTryAddrs]
 	s.values = snap.values
+	if !trying {
+		if list := s.values[core.SettingTryAddrs]; strings.TrimSpace(s.try.Text) != list {
+			s.try.SetText(list)
+		}
+		s.trySave.Disable()
+	}
 	if !typed {
 		s.name.SetText(s.values[core.SettingName])
 	}
@@ -260,6 +324,8 @@ func (s *Screen) fill(snap snapshot) {
 	}
 	s.showRestart()
 	s.showNetwork(snap.net)
+	s.mail.show(snap.nodes, snap.kept)
+	s.relayout()
 }
 
 // checksFollow: without notifications there is no content to show in them.
@@ -269,31 +335,6 @@ func (s *Screen) checksFollow() {
 	} else {
 		s.checks[core.SettingNotifyContent].Disable()
 	}
-}
-
-var troubles = map[string]struct {
-	tone parts.Tone
-	key  string
-}{
-	core.TroublePort:      {parts.ToneWarning, "screens.settings.trouble.port"},
-	core.TroubleMulticast: {parts.ToneWarning, "screens.settings.trouble.multicast"},
-	core.TroubleDiskFull:  {parts.ToneError, "screens.settings.trouble.disk"},
-	core.TroubleDatabase:  {parts.ToneError, "screens.settings.trouble.database"},
-	core.TroubleNoNetwork: {parts.ToneWarning, "screens.settings.trouble.network"},
-}
-
-func (s *Screen) showNetwork(n core.Network) {
-	if n.Online {
-		s.state.SetText(parts.T("screens.settings.network.online", parts.With("Port", n.Port)))
-	} else {
-		s.state.SetText(parts.T("screens.settings.network.offline"))
-	}
-	if t, ok := troubles[n.Trouble]; ok {
-		s.trouble.Set(t.tone, parts.T(t.key))
-	} else {
-		s.trouble.Clear()
-	}
-	s.root.Refresh()
 }
 
 // set stores a setting; then runs once it is stored. What could not be stored

@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -24,11 +25,17 @@ type world struct {
 	screen *Screen
 	themes []string
 	quit   int
+
+	pages       []string
+	invitations []string
+	clipboard   []byte
 }
 
-func show(t *testing.T) *world {
+func show(t *testing.T) *world { return showIn(t, "de", 1100, 720) }
+
+func showIn(t *testing.T, language string, width, height float32) *world {
 	w := &world{t: t, client: uitest.New("Sabine")}
-	w.env = uitest.Env(t, w.client, "de", 1100, 720)
+	w.env = uitest.Env(t, w.client, language, width, height)
 	w.open()
 	return w
 }
@@ -38,6 +45,9 @@ func (w *world) open() {
 		Env: w.env, Version: "1.2.3", Licences: strings.Repeat("some licence\n", 500),
 		ThemeChanged: func(c string) { w.themes = append(w.themes, c) },
 		Quit:         func() { w.quit++ },
+		Doctor:       func() { w.pages = append(w.pages, "doctor") }, Contacted: func() { w.pages = append(w.pages, "contacted") },
+		AddContact:       func(code string) { w.invitations = append(w.invitations, code) },
+		ClipboardPicture: func(context.Context) ([]byte, error) { return w.clipboard, nil },
 	})
 	w.env.Window.SetContent(w.screen.Object())
 	w.screen.Show()
@@ -225,6 +235,14 @@ func TestFits(t *testing.T) {
 			w.open()
 			w.screen.trouble.Set(parts.ToneWarning, parts.T("screens.settings.trouble.port"))
 			w.screen.restart.Show()
+			w.client.Change(func(c *uitest.Client) {
+				c.Stations, c.Values[core.SettingKeepMail] = uitest.Mailboxes(), "true"
+				c.Kept = core.KeptMail{On: true, People: 5, Blobs: 12, Bytes: 340_000}
+			})
+			w.screen.load()
+			w.screen.mail.open()
+			w.screen.mail.form.Say.Set(parts.ToneError, parts.T("screens.mailbox.code.malformed"))
+			w.screen.trySay.Set(parts.ToneError, parts.T("screens.settings.try.bad"))
 			uitest.Overflow(t, w.env.Window)
 			uitest.Reachable(t, w.env.Window)
 		}

@@ -60,6 +60,7 @@ func New(name string) *Client {
 		Values: map[string]string{
 			core.SettingName: name, core.SettingNetwork: core.NetworkLAN, core.SettingLanguage: "", core.SettingTheme: "",
 			core.SettingVisible: "false", core.SettingNotify: "true", core.SettingNotifyContent: "false", core.SettingReadReceipts: "true",
+			core.SettingKeepMail: "false", core.SettingTryAddrs: "",
 		},
 		Net:     core.Network{Mode: core.NetworkLAN, Online: true, Port: 47821},
 		Numbers: map[chat.PersonID]string{},
@@ -418,22 +419,35 @@ func (c *Client) Nodes(ctx context.Context) (out []core.NodeInfo, err error) {
 	return out, err
 }
 
-// AddNode implements core.Nodes.
-func (c *Client) AddNode(ctx context.Context, _ string) (out core.NodeInfo, err error) {
+// SampleNodeLink is a mailbox's access link of full length.
+func SampleNodeLink() string { return "KUVERT-NODE:" + SampleCode(99)[len("KUVERT:"):][:168] }
+
+// AddNode implements core.Nodes: it takes whatever begins like an access link.
+func (c *Client) AddNode(ctx context.Context, link string) (out core.NodeInfo, err error) {
 	err = c.do(ctx, "AddNode", func() error {
-		out = core.NodeInfo{ID: "ab", State: core.NodeConnecting}
+		if !strings.HasPrefix(strings.ToUpper(strings.TrimSpace(link)), "KUVERT-NODE:") {
+			return chat.ErrNodeLink
+		}
+		out = core.NodeInfo{ID: "ab", Addrs: []string{"192.168.1.5:47822"}, State: core.NodeConnecting, AddedAt: Now}
 		c.Stations = append(c.Stations, out)
 		return nil
-	})
+	}, len(c.Stations))
+	if err == nil {
+		c.bus.Publish(event.Event{Kind: event.NodeChanged})
+	}
 	return out, err
 }
 
 // RemoveNode implements core.Nodes.
 func (c *Client) RemoveNode(ctx context.Context, id string) error {
-	return c.do(ctx, "RemoveNode", func() error {
+	err := c.do(ctx, "RemoveNode", func() error {
 		c.Stations = slices.DeleteFunc(c.Stations, func(n core.NodeInfo) bool { return n.ID == id })
 		return nil
-	})
+	}, id)
+	if err == nil {
+		c.bus.Publish(event.Event{Kind: event.NodeChanged})
+	}
+	return err
 }
 
 // Contacted implements core.Insight.

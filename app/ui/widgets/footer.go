@@ -1,9 +1,12 @@
 package widgets
 
 import (
+	"image/color"
+
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
 	"fyne.io/fyne/v2/driver/desktop"
+	ftheme "fyne.io/fyne/v2/theme"
 	"fyne.io/fyne/v2/widget"
 
 	"github.com/kuvert-im/kuvert/app/ui/icons"
@@ -25,20 +28,29 @@ type Footer struct {
 	narrow      bool
 	icon, clock *canvas.Image
 	text, queue *canvas.Text
+	ground      *canvas.Rectangle
 	tip         string
+	focused     bool
+	hovered     bool
+	// OnTap is called when it is pressed.
+	OnTap func()
 }
 
 var (
-	_ desktop.Hoverable = (*Footer)(nil)
-	_ fyne.Accessible   = (*Footer)(nil)
+	_ fyne.Tappable      = (*Footer)(nil)
+	_ fyne.Focusable     = (*Footer)(nil)
+	_ desktop.Hoverable  = (*Footer)(nil)
+	_ desktop.Cursorable = (*Footer)(nil)
+	_ fyne.Accessible    = (*Footer)(nil)
 )
 
 // NewFooter makes an empty footer.
 func NewFooter(tips *Tips) *Footer {
 	f := &Footer{
 		tips: tips, icon: canvas.NewImageFromResource(nil), clock: canvas.NewImageFromResource(nil),
-		text: newText(theme.SizeStatus, false), queue: newText(theme.SizeStatus, false),
+		text: newText(theme.SizeStatus, false), queue: newText(theme.SizeStatus, false), ground: canvas.NewRectangle(color.Transparent),
 	}
+	f.ground.CornerRadius = 8
 	f.ExtendBaseWidget(f)
 	return f
 }
@@ -61,10 +73,42 @@ func (f *Footer) SetNarrow(narrow bool) {
 func (f *Footer) AccessibilityLabel() string { return f.say.Tip + ". " + f.say.QueueTip }
 
 // AccessibilityRole implements fyne.Accessible.
-func (f *Footer) AccessibilityRole() fyne.AccessibleRole { return fyne.AccessibleRoleText }
+func (f *Footer) AccessibilityRole() fyne.AccessibleRole { return fyne.AccessibleRoleButton }
+
+// Tapped implements fyne.Tappable.
+func (f *Footer) Tapped(*fyne.PointEvent) {
+	f.tips.Hide()
+	if f.OnTap != nil {
+		f.OnTap()
+	}
+}
+
+// Cursor implements desktop.Cursorable.
+func (f *Footer) Cursor() desktop.Cursor { return desktop.PointerCursor }
+
+// FocusGained implements fyne.Focusable.
+func (f *Footer) FocusGained() { f.focused = true; f.Refresh() }
+
+// FocusLost implements fyne.Focusable.
+func (f *Footer) FocusLost() { f.focused = false; f.Refresh() }
+
+// TypedRune implements fyne.Focusable.
+func (f *Footer) TypedRune(rune) {}
+
+// TypedKey implements fyne.Focusable.
+func (f *Footer) TypedKey(e *fyne.KeyEvent) {
+	switch e.Name {
+	case fyne.KeySpace, fyne.KeyReturn, fyne.KeyEnter:
+		f.Tapped(nil)
+	}
+}
 
 // MouseIn implements desktop.Hoverable.
-func (f *Footer) MouseIn(e *desktop.MouseEvent) { f.MouseMoved(e) }
+func (f *Footer) MouseIn(e *desktop.MouseEvent) {
+	f.hovered = true
+	f.Refresh()
+	f.MouseMoved(e)
+}
 
 // MouseMoved implements desktop.Hoverable.
 func (f *Footer) MouseMoved(e *desktop.MouseEvent) {
@@ -80,8 +124,9 @@ func (f *Footer) MouseMoved(e *desktop.MouseEvent) {
 
 // MouseOut implements desktop.Hoverable.
 func (f *Footer) MouseOut() {
-	f.tip = ""
+	f.tip, f.hovered = "", false
 	f.tips.Hide()
+	f.Refresh()
 }
 
 // CreateRenderer implements fyne.Widget.
@@ -101,11 +146,14 @@ func (r *footerRenderer) MinSize() fyne.Size {
 }
 
 func (r *footerRenderer) Objects() []fyne.CanvasObject {
-	return []fyne.CanvasObject{r.f.icon, r.f.text, r.f.clock, r.f.queue}
+	return []fyne.CanvasObject{r.f.ground, r.f.icon, r.f.text, r.f.clock, r.f.queue}
 }
 
 func (r *footerRenderer) Layout(s fyne.Size) {
 	f := r.f
+	const inset = 4
+	f.ground.Move(fyne.NewPos(inset, inset))
+	f.ground.Resize(fyne.NewSize(max(0, s.Width-2*inset), max(0, s.Height-2*inset)))
 	y := (s.Height - footIcon) / 2
 	f.icon.Resize(fyne.NewSquareSize(footIcon))
 	f.clock.Resize(fyne.NewSquareSize(footIcon))
@@ -126,6 +174,13 @@ func (r *footerRenderer) Layout(s fyne.Size) {
 func (r *footerRenderer) Refresh() {
 	f := r.f
 	queued := f.say.Queue != ""
+	f.ground.FillColor, f.ground.StrokeWidth = seeThrough(ftheme.ColorNamePrimary), 0
+	if f.hovered {
+		f.ground.FillColor = theme.Color(ftheme.ColorNameHover)
+	}
+	if f.focused {
+		f.ground.StrokeWidth, f.ground.StrokeColor = 2, theme.Color(ftheme.ColorNamePrimary)
+	}
 	if f.say.Icon != "" {
 		f.icon.Resource = icons.Colored(f.say.Icon, theme.ColorMuted)
 	}
