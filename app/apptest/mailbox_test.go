@@ -27,6 +27,7 @@ func twoAndStation(t *testing.T, fn func(w *apptest.World, alice, bob *apptest.P
 
 func TestMailboxHoldsWhatIsSentToSomebodyOffline(t *testing.T) {
 	twoAndStation(t, func(w *apptest.World, alice, bob *apptest.Person, _ *apptest.Station) {
+		t := w.T
 		bob.Quits()
 		m := alice.Sends(bob, "bis morgen")
 		alice.Sees(m, chat.Sent)
@@ -108,6 +109,7 @@ func TestMailboxFaultsLoseNothing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			twoAndStation(t, func(w *apptest.World, alice, bob *apptest.Person, s *apptest.Station) {
+				t := w.T
 				bob.Quits()
 				var ids []chat.MessageID
 				for i := range 5 {
@@ -174,6 +176,7 @@ func flip() func([]core.MailBlob) []core.MailBlob {
 // A mailbox that was put back to an older copy brings duplicates and nothing else.
 func TestMailboxRestoredFromAnOldCopy(t *testing.T) {
 	twoAndStation(t, func(w *apptest.World, alice, bob *apptest.Person, s *apptest.Station) {
+		t := w.T
 		bob.Quits()
 		m1 := alice.Sends(bob, "eins")
 		w.Advance(time.Second)
@@ -195,6 +198,7 @@ func TestMailboxRestoredFromAnOldCopy(t *testing.T) {
 // More than a session's window waits for somebody who only ever meets the mailbox.
 func TestManyMessagesThroughAMailbox(t *testing.T) {
 	twoAndStation(t, func(w *apptest.World, alice, bob *apptest.Person, _ *apptest.Station) {
+		t := w.T
 		const count = 2000
 		w.Net.SetFar(true)
 		bob.Quits()
@@ -221,6 +225,7 @@ func TestManyMessagesThroughAMailbox(t *testing.T) {
 // Nothing a station stores names anybody or shows a text.
 func TestStationSeesNothing(t *testing.T) {
 	twoAndStation(t, func(w *apptest.World, alice, bob *apptest.Person, s *apptest.Station) {
+		t := w.T
 		bob.Quits()
 		m := alice.Sends(bob, "ein geheimer Satz")
 		alice.Sees(m, chat.Sent)
@@ -238,4 +243,191 @@ func TestStationSeesNothing(t *testing.T) {
 		}
 		w.Advance(0)
 	})
+}
+
+// apartWithStation are alice and bob who reach nobody but bob's node.
+func apartWithStation(t *testing.T, fn func(w *apptest.World, alice, bob *apptest.Person, s *apptest.Station)) {
+	t.Helper()
+	twoAndStation(t, func(w *apptest.World, alice, bob *apptest.Person, s *apptest.Station) {
+		w.Net.SetApart(true)
+		w.Advance(time.Second)
+		fn(w, alice, bob, s)
+	})
+}
+
+func TestOnlyAMailboxBetween(t *testing.T) {
+	apartWithStation(t, func(w *apptest.World, alice, bob *apptest.Person, _ *apptest.Station) {
+		m1, m2 := alice.Sends(bob, "hin"), bob.Sends(alice, "her")
+		w.Advance(5 * time.Second)
+		bob.Receives(m1)
+		alice.Receives(m2)
+		alice.Sees(m1, chat.Delivered)
+		bob.Sees(m2, chat.Delivered)
+		w.Reads(bob, alice)
+		alice.Sees(m1, chat.Read)
+	})
+}
+
+// Each side is killed before and after each of its transactions, with nothing but
+// a mailbox between the two.
+func TestKillPointsWithAMailboxBetween(t *testing.T) {
+	points := 14
+	if testing.Short() {
+		points = 5
+	}
+	for n := 1; n <= points; n++ {
+		for _, after := range []bool{false, true} {
+			for _, who := range []string{"alice", "bob"} {
+				t.Run(fmt.Sprint(who, n, after), func(t *testing.T) {
+					apartWithStation(t, func(w *apptest.World, alice, bob *apptest.Person, _ *apptest.Station) {
+						t := w.T
+						victim := map[string]*apptest.Person{"alice": alice, "bob": bob}[who]
+						ids := []chat.MessageID{alice.Sends(bob, "1"), bob.Sends(alice, "2")}
+						victim.KillAt(n, after)
+						for i, from := range []*apptest.Person{alice, bob, alice, bob} {
+							to := map[*apptest.Person]*apptest.Person{alice: bob, bob: alice}[from]
+							id, err := from.Core.Send(context.Background(), from.With(to), core.Outgoing{Text: fmt.Sprint("x", i)})
+							if err == nil {
+								ids = append(ids, id)
+							}
+							w.Advance(time.Second)
+						}
+						if victim.Killed() {
+							victim.Restarts()
+						}
+						w.Advance(5 * time.Minute)
+						for _, id := range ids {
+							state := alice.State(id)
+							if state == chat.Received {
+								state = bob.State(id)
+							}
+							if state != chat.Delivered {
+								t.Errorf("state %s", state)
+							}
+						}
+						sameTexts(t, alice, bob)
+					})
+				})
+			}
+		}
+	}
+}
+
+// A profile put back to an older copy learns of it from the mailbox alone, and
+// what was never acknowledged comes again.
+func TestOlderCopyWithAMailboxBetween(t *testing.T) {
+	for _, who := range []string{"alice", "bob"} {
+		t.Run(who, func(t *testing.T) {
+			apartWithStation(t, func(w *apptest.World, alice, bob *apptest.Person, _ *apptest.Station) {
+				t := w.T
+				victim, other := alice, bob
+				if who == "bob" {
+					victim, other = bob, alice
+				}
+				talk := func(a, b *apptest.Person, texts ...string) {
+					for _, text := range texts {
+						id := a.Sends(b, text)
+						w.Advance(10 * time.Second)
+						if s := a.State(id); s != chat.Delivered {
+							t.Fatalf("%s's %q is %s", a.Name, text, s)
+						}
+					}
+				}
+				talk(alice, bob, "a1", "a2")
+				talk(bob, alice, "b1")
+				old := victim.Snapshot()
+				talk(victim, other, "v1", "v2", "v3")
+				talk(other, victim, "o1", "o2")
+				w.Advance(2 * time.Hour)
+				victim.PutBack(old)
+				w.Advance(5 * time.Minute)
+				m1, m2 := victim.Sends(other, "danach"), other.Sends(victim, "ebenso")
+				w.Advance(10 * time.Minute)
+				if s1, s2 := victim.State(m1), other.State(m2); s1 != chat.Delivered || s2 != chat.Delivered {
+					t.Errorf("ten minutes later: %s and %s", s1, s2)
+				}
+				if got := other.Texts(victim); slices.Contains(got, "") || len(got) != 10 {
+					t.Errorf("%s shows %q", other.Name, got)
+				}
+			})
+		})
+	}
+}
+
+// Chance: two people with nothing but a mailbox between, who are killed, go away
+// and come back, and a node that forgets, is put back and is switched off.
+func TestMailboxUnderChance(t *testing.T) {
+	for seed := range uint64(fewer(40, 6)) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			apartWithStation(t, func(w *apptest.World, alice, bob *apptest.Person, s *apptest.Station) {
+				t := w.T
+				dice := rand.New(rand.NewPCG(seed, 7))
+				people := []*apptest.Person{alice, bob}
+				var ids [2][]chat.MessageID
+				old, count := s.Snapshot(), 0
+				for range 60 {
+					i := dice.IntN(2)
+					from, to := people[i], people[1-i]
+					switch dice.IntN(12) {
+					case 0:
+						from.Restarts()
+					case 1:
+						from.KillAt(1+dice.IntN(4), dice.IntN(2) == 0)
+					case 2:
+						from.GoesOffline()
+						w.Advance(time.Duration(dice.IntN(100)) * time.Minute)
+						from.ComesOnline()
+					case 3:
+						s.Forget(dice.IntN(2) == 0)
+					case 4:
+						old = s.Snapshot()
+					case 5:
+						s.Restore(old)
+					case 6:
+						w.Net.SetStation(s, dice.IntN(2) == 0)
+					case 7:
+						w.Net.SetApart(dice.IntN(3) != 0)
+					default:
+						count++
+						id, err := from.Core.Send(context.Background(), from.With(to), core.Outgoing{Text: fmt.Sprint(from.Name, count)})
+						if err == nil {
+							ids[i] = append(ids[i], id)
+						}
+					}
+					w.Advance(time.Duration(dice.IntN(20)) * time.Second)
+					for _, p := range people {
+						if p.Killed() {
+							p.Restarts()
+						}
+					}
+				}
+				w.Section("everything is well again")
+				w.Net.SetStation(s, true)
+				for _, p := range people {
+					p.KillAt(0, false)
+					if p.Killed() {
+						p.Restarts()
+					}
+				}
+				w.Net.SetApart(seed%2 == 0)
+				w.Advance(26 * time.Hour)
+				for i, p := range people {
+					for _, id := range ids[i] {
+						if got := p.State(id); got != chat.Delivered {
+							t.Errorf("%s's message is %s", p.Name, got)
+						}
+					}
+				}
+				sameTexts(t, alice, bob)
+				texts := alice.Texts(bob)
+				if n := len(texts); n < len(ids[0])+len(ids[1]) {
+					t.Errorf("%d shown, %d sent", n, len(ids[0])+len(ids[1]))
+				}
+				slices.Sort(texts)
+				if len(slices.Compact(slices.Clone(texts))) != len(texts) {
+					t.Errorf("shown twice: %q", texts)
+				}
+			})
+		})
+	}
 }

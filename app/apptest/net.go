@@ -41,6 +41,7 @@ type Net struct {
 	conns    []*conn
 	fault    Fault
 	far      bool
+	apart    bool
 	counts   map[string]int
 	// Carried is every frame that was handed over, for checks on the bytes.
 	carried [][]byte
@@ -90,6 +91,21 @@ func (n *Net) SetFar(far bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.far = far
+}
+
+// SetApart keeps everybody apart: no two machines reach each other any more, as
+// behind closed routers; only stations are reached.
+func (n *Net) SetApart(apart bool) {
+	n.mu.Lock()
+	n.apart = apart
+	links := slices.Clone(n.links)
+	n.mu.Unlock()
+	if apart {
+		for _, l := range links {
+			n.dropAll(l)
+		}
+	}
+	n.poke()
 }
 
 // Carried returns every frame that was handed over so far.
@@ -243,7 +259,7 @@ func (n *Net) finds(l *Link, ref string, other *Link) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	book, ok := l.follows[ref]
-	return ok && (!n.far || slices.Contains(book[other.key], other.addr))
+	return ok && !n.apart && (!n.far || slices.Contains(book[other.key], other.addr))
 }
 
 // find returns a link's connection by what it calls the other.

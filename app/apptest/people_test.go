@@ -26,7 +26,7 @@ func two(t *testing.T, fn func(w *apptest.World, alice, bob *apptest.Person)) {
 	})
 }
 
-func sameTexts(t *testing.T, a, b *apptest.Person, want ...string) {
+func sameTexts(t testing.TB, a, b *apptest.Person, want ...string) {
 	t.Helper()
 	ta, tb := a.Texts(b), b.Texts(a)
 	if !slices.Equal(ta, tb) {

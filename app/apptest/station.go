@@ -301,6 +301,9 @@ func (l *Link) DeleteMail(_ context.Context, n core.Node, id [24]byte, access [3
 	})
 }
 
+// missing stands for the last place of a queue that does not exist.
+const missing = ^uint64(0)
+
 // WatchMail implements core.Mailboxes.
 func (l *Link) WatchMail(ctx context.Context, n core.Node, queues []core.QueueIDs, arrived func(int)) error {
 	told := make([]uint64, len(queues))
@@ -311,10 +314,14 @@ func (l *Link) WatchMail(ctx context.Context, n core.Node, queues []core.QueueID
 			change = s.change
 			for i, ids := range queues {
 				q, err := s.byRecv(ids.RecvID, ids.RecvCap)
-				if err != nil {
-					return err
-				}
-				if len(q.blobs) > 0 && q.blobs[len(q.blobs)-1].Place > told[i] {
+				switch {
+				case err != nil && told[i] != missing:
+					told[i] = missing // listing it says so
+					full = append(full, i)
+				case err != nil:
+				case told[i] == missing:
+					return errBroken // a queue that is made anew is to be watched anew
+				case len(q.blobs) > 0 && q.blobs[len(q.blobs)-1].Place != told[i]:
 					told[i] = q.blobs[len(q.blobs)-1].Place
 					full = append(full, i)
 				}

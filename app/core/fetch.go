@@ -16,8 +16,6 @@ import (
 
 // Limits of fetching from mailboxes.
 const (
-	// watchMost is how many queues one watch covers.
-	watchMost = 2048
 	// openTries is how often an envelope that cannot be opened is looked at again
 	// before it is deleted: another mailbox may hold what has to come before it.
 	openTries = 3
@@ -194,9 +192,11 @@ func (r *room) run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		r.core.log.Info("mailbox lost", "err", err)
 		if fails++; time.Since(begun) > steady {
 			fails = 1
+		}
+		if fails == 1 {
+			r.core.log.Info("mailbox lost", "err", err)
 		}
 		t := time.NewTimer(min(backoff(fails), fetchBackoffMost))
 		select {
@@ -222,9 +222,7 @@ func (r *room) serve(ctx context.Context) error {
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return r.work(ctx) })
-	for some := range slices.Chunk(ins, watchMost) {
-		g.Go(func() error { return r.watch(ctx, some) })
-	}
+	g.Go(func() error { return r.watch(ctx, ins) })
 	return g.Wait()
 }
 
@@ -363,7 +361,7 @@ func (r *room) next() (at int, ok bool) {
 func (r *room) fetch(ctx context.Context, q chat.Queue) error {
 	for after := uint64(0); ; {
 		blobs, err := r.core.net.ListMail(ctx, r.node, q.RecvID, q.RecvCap, after)
-		if errors.Is(err, chat.ErrNotFound) && q.Mine {
+		if errors.Is(err, chat.ErrNotFound) {
 			return r.remake(ctx, q)
 		}
 		if err != nil || len(blobs) == 0 {
@@ -383,8 +381,12 @@ func (r *room) fetch(ctx context.Context, q chat.Queue) error {
 	}
 }
 
-// remake tells a node anew of a queue that it has lost.
+// remake tells a node anew of a queue that it has lost. One that somebody else made
+// is theirs to make.
 func (r *room) remake(ctx context.Context, q chat.Queue) error {
+	if !q.Mine {
+		return nil
+	}
 	if err := r.makeOne(ctx, q); err != nil {
 		return err
 	}

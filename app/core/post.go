@@ -159,7 +159,9 @@ func (l *lane) mailSetback(err error) {
 		l.why = WhyMailboxFull
 	}
 	l.mu.Unlock()
-	l.core.log.Info("mailbox did not take it", "err", err)
+	if l.setbacks == 1 {
+		l.core.log.Info("mailbox did not take it", "err", err)
+	}
 	l.core.bus.Publish(event.Event{Kind: event.NetworkChanged})
 }
 
@@ -223,7 +225,14 @@ func (l *lane) put(ctx context.Context, q chat.Queue, frames [][]byte) (taken in
 	}
 	ctx, cancel := context.WithTimeout(ctx, postTime)
 	defer cancel()
-	return l.core.net.PutMail(ctx, n, q.SendID, q.SendCap, blobs)
+	taken, err = l.core.net.PutMail(ctx, n, q.SendID, q.SendCap, blobs)
+	if errors.Is(err, chat.ErrNotFound) && q.Mine { // the node has lost it
+		if err := l.core.net.MakeQueue(ctx, n, idsOf(q), q.Until); err != nil {
+			return 0, err
+		}
+		return l.core.net.PutMail(ctx, n, q.SendID, q.SendCap, blobs)
+	}
+	return taken, err
 }
 
 // mailed records that a mailbox holds items.
