@@ -431,3 +431,117 @@ func TestMailboxUnderChance(t *testing.T) {
 		})
 	}
 }
+
+// Carol's computer keeps the mail of her contacts: alice and bob, who never meet.
+func TestColleagueKeepsMail(t *testing.T) {
+	two(t, func(w *apptest.World, alice, bob *apptest.Person) {
+		t, ctx := w.T, context.Background()
+		carol := w.Person("carol")
+		w.Pair(carol, alice)
+		w.Pair(carol, bob)
+		if err := carol.Core.SetSetting(ctx, core.SettingKeepMail, "true"); err != nil {
+			t.Fatal(err)
+		}
+		w.Advance(3 * time.Minute)
+		nodes, err := bob.Core.Nodes(ctx)
+		if err != nil || len(nodes) != 1 || nodes[0].KeeperName != "carol" || nodes[0].State != core.NodeConnected {
+			t.Fatalf("bob's nodes: %+v, %v", nodes, err)
+		}
+		bob.Quits()
+		m := alice.Sends(bob, "über carol")
+		alice.Sees(m, chat.Sent)
+		if d, err := alice.Core.Delivery(ctx, m); err != nil || d.Where != core.WhereMailbox || d.Holder != "carol" {
+			t.Errorf("delivery %+v, %v", d, err)
+		}
+		if k, err := carol.Core.KeptMail(ctx); err != nil || !k.On || k.People != 2 || k.Blobs == 0 {
+			t.Errorf("kept %+v, %v", k, err)
+		}
+		alice.Quits()
+		bob.Starts()
+		bob.Receives(m)
+		w.Section("and she ends it")
+		if err := carol.Core.SetSetting(ctx, core.SettingKeepMail, "false"); err != nil {
+			t.Fatal(err)
+		}
+		w.Advance(3 * time.Minute)
+		if nodes, err := bob.Core.Nodes(ctx); err != nil || len(nodes) != 0 {
+			t.Errorf("bob's nodes: %+v, %v", nodes, err)
+		}
+		alice.Starts()
+		alice.Sees(m, chat.Delivered)
+	})
+}
+
+// What a blocked contact left in a mailbox is not fetched; what they sent comes when
+// they are not blocked any more.
+func TestBlockedContactInAMailbox(t *testing.T) {
+	apartWithStation(t, func(w *apptest.World, alice, bob *apptest.Person, _ *apptest.Station) {
+		t, ctx := w.T, context.Background()
+		if err := bob.Core.SetBlocked(ctx, alice.Me(), true); err != nil {
+			t.Fatal(err)
+		}
+		m := alice.Sends(bob, "hörst du mich")
+		w.Advance(time.Minute)
+		if s := alice.State(m); s != chat.Sent {
+			t.Errorf("the blocked one sees %s", s)
+		}
+		if n := len(bob.Texts(alice)); n != 0 {
+			t.Errorf("%d messages of somebody blocked are shown", n)
+		}
+		if err := bob.Core.SetBlocked(ctx, alice.Me(), false); err != nil {
+			t.Fatal(err)
+		}
+		bob.Receives(m)
+		alice.Sees(m, chat.Delivered)
+	})
+}
+
+// A node that is not used any more is told to contacts; what waits comes another
+// way.
+func TestNodeRemoved(t *testing.T) {
+	twoAndStation(t, func(w *apptest.World, alice, bob *apptest.Person, s *apptest.Station) {
+		t, ctx := w.T, context.Background()
+		other := w.Net.NewStation("new office")
+		nodes, err := bob.Core.Nodes(ctx)
+		if err != nil || len(nodes) != 1 {
+			t.Fatalf("%+v, %v", nodes, err)
+		}
+		if err := bob.Core.RemoveNode(ctx, nodes[0].ID); err != nil {
+			t.Fatal(err)
+		}
+		bob.Uses(other)
+		w.Advance(3 * time.Minute)
+		w.Net.SetStation(s, false)
+		w.Net.SetApart(true)
+		m := alice.Sends(bob, "am neuen Ort")
+		bob.Receives(m)
+		alice.Sees(m, chat.Delivered)
+	})
+}
+
+// A revoked invitation's queue is closed: whoever still holds the code gets no
+// further.
+func TestRevokedInvitationInAMailbox(t *testing.T) {
+	apptest.Run(t, func(w *apptest.World) {
+		t, ctx := w.T, context.Background()
+		s := w.Net.NewStation("office")
+		alice, bob := w.Person("alice"), w.Person("bob")
+		alice.Uses(s)
+		code := alice.Invites()
+		w.Advance(10 * time.Second)
+		open, err := alice.Core.Issued(ctx)
+		if err != nil || len(open) != 1 {
+			t.Fatalf("%+v, %v", open, err)
+		}
+		w.Net.SetApart(true)
+		if err := alice.Core.Revoke(ctx, open[0].ID); err != nil {
+			t.Fatal(err)
+		}
+		w.Advance(10 * time.Second)
+		bob.Accepts(code)
+		w.Advance(time.Hour)
+		if all, err := alice.Core.Contacts(ctx); err != nil || len(all) != 0 {
+			t.Errorf("alice's contacts: %+v, %v", all, err)
+		}
+	})
+}

@@ -19,7 +19,9 @@ import (
 type Station struct {
 	net    *Net
 	node   core.Node
+	tokens [][32]byte
 	online bool
+	on     *Link // the computer whose program it is part of; nil: its own
 	queues []*queue
 	pages  map[[24]byte][]byte
 	room   int // blobs for each queue
@@ -41,7 +43,7 @@ type queue struct {
 // NewStation starts a station.
 func (n *Net) NewStation(name string) *Station {
 	s := &Station{
-		net: n, online: true, pages: map[[24]byte][]byte{}, room: 10000, change: make(chan struct{}),
+		net: n, online: true, tokens: [][32]byte{sha256.Sum256([]byte(name))}, pages: map[[24]byte][]byte{}, room: 10000, change: make(chan struct{}),
 		node: core.Node{Host: keyOf(sha256.Sum256([]byte("station " + name))), Addrs: []string{"/ip4/10.0.0.200/udp/4000/quic-v1"}, Token: sha256.Sum256([]byte(name)), Relay: true},
 	}
 	n.mu.Lock()
@@ -137,10 +139,14 @@ func (l *Link) at(n core.Node, f func(*Station) error) error {
 	l.net.mu.Lock()
 	defer l.net.mu.Unlock()
 	i := slices.IndexFunc(l.net.stations, func(s *Station) bool { return s.node.Host == n.Host })
-	if i < 0 || !l.online || !l.net.stations[i].online {
+	if i < 0 || !l.online || !l.net.stations[i].upLocked() {
 		return chat.ErrUnreachable
 	}
 	return f(l.net.stations[i])
+}
+
+func (s *Station) upLocked() bool {
+	return s.online && (s.on == nil || s.on.online && s.on.handler != nil && s.on.key == s.node.Host)
 }
 
 func (s *Station) byRecv(id [24]byte, access [32]byte) (*queue, error) {
@@ -185,7 +191,7 @@ func (l *Link) NodeState(host core.HostKey) (st core.NodeState) {
 		return core.NodeState{Err: chat.ErrNotFound}
 	}
 	st.Err = l.at(n, func(s *Station) error {
-		if s.node.Token != n.Token {
+		if !slices.Contains(s.tokens, n.Token) {
 			return chat.ErrRefused
 		}
 		return nil
@@ -197,7 +203,7 @@ func (l *Link) NodeState(host core.HostKey) (st core.NodeState) {
 // MakeQueue implements core.Mailboxes.
 func (l *Link) MakeQueue(_ context.Context, n core.Node, q core.QueueIDs, _ time.Time) error {
 	return l.at(n, func(s *Station) error {
-		if s.node.Token != n.Token {
+		if !slices.Contains(s.tokens, n.Token) {
 			return chat.ErrRefused
 		}
 		for _, old := range s.queues {
@@ -346,7 +352,7 @@ func (l *Link) WatchMail(ctx context.Context, n core.Node, queues []core.QueueID
 // PublishBundle implements core.Mailboxes.
 func (l *Link) PublishBundle(_ context.Context, n core.Node, id [24]byte, blob []byte, _ time.Time) error {
 	return l.at(n, func(s *Station) error {
-		if s.node.Token != n.Token {
+		if !slices.Contains(s.tokens, n.Token) {
 			return chat.ErrRefused
 		}
 		s.pages[id] = bytes.Clone(blob)
@@ -367,11 +373,36 @@ func (l *Link) ReadBundle(_ context.Context, n core.Node, id [24]byte) (out []by
 	return out, err
 }
 
-// KeepMail implements core.Transport: these computers are no stations.
-func (l *Link) KeepMail(context.Context, [][32]byte) error { return nil }
+// KeepMail implements core.Transport.
+func (l *Link) KeepMail(_ context.Context, tokens [][32]byte) error {
+	l.net.mu.Lock()
+	defer l.net.mu.Unlock()
+	i := slices.IndexFunc(l.net.stations, func(s *Station) bool { return s.on == l })
+	if i < 0 {
+		i = len(l.net.stations)
+		l.net.stations = append(l.net.stations, &Station{net: l.net, on: l, pages: map[[24]byte][]byte{}, room: 10000, change: make(chan struct{})})
+	}
+	s := l.net.stations[i]
+	s.node.Host, s.online, s.tokens = l.key, len(tokens) > 0, tokens
+	return nil
+}
 
 // MailKept implements core.Transport.
-func (l *Link) MailKept(context.Context) (core.MailKept, error) { return core.MailKept{}, nil }
+func (l *Link) MailKept(context.Context) (core.MailKept, error) {
+	l.net.mu.Lock()
+	defer l.net.mu.Unlock()
+	var k core.MailKept
+	for _, s := range l.net.stations {
+		if s.on != l {
+			continue
+		}
+		k.Queues = len(s.queues)
+		for _, q := range s.queues {
+			k.Blobs += len(q.blobs)
+		}
+	}
+	return k, nil
+}
 
 // Relayed implements core.Transport.
 func (l *Link) Relayed(string) bool { return false }
