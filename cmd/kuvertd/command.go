@@ -45,7 +45,7 @@ type command struct {
 
 // commands in the order in which the help shows them.
 func commands() []command {
-	return slices.Concat(profileCommands, peopleCommands, messageCommands, networkCommands)
+	return slices.Concat(profileCommands, peopleCommands, messageCommands, networkCommands, nodeCommands)
 }
 
 // errUsage is wrong use; its text says what is wrong.
