@@ -16,9 +16,6 @@ import (
 
 // Limits of fetching from mailboxes.
 const (
-	// openTries is how often an envelope that cannot be opened is looked at again
-	// before it is deleted: another mailbox may hold what has to come before it.
-	openTries = 3
 	// fetchBackoffMost is the longest wait for a node that cannot be reached.
 	fetchBackoffMost = time.Minute
 	// steady is how long a watch must have lasted for the node to count as well.
@@ -139,7 +136,7 @@ func (c *Core) wantedRooms(tx ReadTx) (map[HostKey]*room, error) {
 			if err != nil {
 				return nil, err
 			}
-			r = &room{node: n, pending: map[int]bool{}, tries: map[tried]int{}}
+			r = &room{node: n, pending: map[int]bool{}}
 			rooms[q.Host] = r
 		}
 		r.queues = append(r.queues, q)
@@ -159,14 +156,6 @@ type room struct {
 	mu      sync.Mutex
 	pending map[int]bool // of queues: something may be there
 	arrived chan struct{}
-
-	tries map[tried]int // owned by work
-}
-
-// tried names a blob that could not be opened.
-type tried struct {
-	queue int64
-	place uint64
 }
 
 func (r *room) again() {
@@ -368,7 +357,7 @@ func (r *room) fetch(ctx context.Context, q chat.Queue) error {
 			return err
 		}
 		after = blobs[len(blobs)-1].Place
-		done, err := r.core.takeMail(ctx, q, blobs, r.tries)
+		done, err := r.core.takeMail(ctx, q, blobs)
 		if err != nil {
 			return err
 		}
@@ -394,8 +383,9 @@ func (r *room) remake(ctx context.Context, q chat.Queue) error {
 }
 
 // takeMail takes in blobs of one queue in one transaction and returns the places
-// of those that may be deleted.
-func (c *Core) takeMail(ctx context.Context, q chat.Queue, blobs []MailBlob, tries map[tried]int) (done []uint64, err error) {
+// of those that may be deleted: all but those that have to wait. What cannot be
+// opened comes again from its sender's outbox, sealed anew.
+func (c *Core) takeMail(ctx context.Context, q chat.Queue, blobs []MailBlob) (done []uint64, err error) {
 	ref := q.Contact.String()
 	if q.Contact.IsZero() {
 		ref = inviteRef(q.Invite)
@@ -416,15 +406,9 @@ func (c *Core) takeMail(ctx context.Context, q chat.Queue, blobs []MailBlob, tri
 		return nil, err
 	}
 	for i, a := range answers {
-		key := tried{q.ID, blobs[i].Place}
-		if a == AnswerCannotOpen {
-			tries[key]++
+		if a != AnswerBusy {
+			done = append(done, blobs[i].Place)
 		}
-		if a == AnswerBusy || a == AnswerCannotOpen && tries[key] < openTries {
-			continue
-		}
-		delete(tries, key)
-		done = append(done, blobs[i].Place)
 	}
 	return done, nil
 }
