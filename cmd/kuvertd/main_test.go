@@ -150,6 +150,7 @@ var people = []string{"alice", "bob", "mallory"}
 func TestScripts(t *testing.T) {
 	cmds := map[string]func(*testscript.TestScript, bool, []string){
 		"serve": cmdServe, "end": cmdEnd, "kill9": cmdKill9,
+		"node": cmdNode, "endnode": cmdEndNode, "nonode": cmdNoNode, "same": cmdSame,
 		"code": cmdCode, "field": cmdField, "await": cmdAwait, "samejson": cmdSameJSON,
 		"qrcode": cmdQRCode,
 	}
