@@ -17,7 +17,7 @@ const (
 )
 
 // ReachBody tells where the sender can be reached and by which mailboxes. The
-// latest one counts, as a whole: what it does not name is over.
+// latest one counts: nodes and queues that it does not name are over.
 type ReachBody struct {
 	HostKey [32]byte // public key of the sender's host
 	Next    [32]byte // that of the host to come, zero if not announced
