@@ -30,7 +30,7 @@ func (s *statements) get(ctx context.Context, query string) (*sql.Stmt, error) {
 	if st, ok := s.byText[query]; ok {
 		return st, nil
 	}
-	st, err := s.on.PrepareContext(ctx, query)
+	st, err := s.on.PrepareContext(ctx, query) //nolint:sqlclosecheck // kept until close
 	if err != nil {
 		return nil, classify(err)
 	}
@@ -40,7 +40,7 @@ func (s *statements) get(ctx context.Context, query string) (*sql.Stmt, error) {
 
 // exec runs a statement and returns how many rows it changed.
 func (s *statements) exec(ctx context.Context, query string, args ...any) (changed int64, err error) {
-	st, err := s.get(ctx, query)
+	st, err := s.get(ctx, query) //nolint:sqlclosecheck // kept until close
 	if err != nil {
 		return 0, err
 	}
@@ -53,7 +53,7 @@ func (s *statements) exec(ctx context.Context, query string, args ...any) (chang
 
 // row reads the only row of a query; sql.ErrNoRows if there is none.
 func (s *statements) row(ctx context.Context, query string, args []any, dest ...any) error {
-	st, err := s.get(ctx, query)
+	st, err := s.get(ctx, query) //nolint:sqlclosecheck // kept until close
 	if err != nil {
 		return err
 	}
@@ -61,8 +61,8 @@ func (s *statements) row(ctx context.Context, query string, args []any, dest ...
 }
 
 // rows calls each for every row until it returns false.
-func (s *statements) rows(ctx context.Context, query string, args []any, each func(scan func(...any) error) (bool, error)) error {
-	st, err := s.get(ctx, query)
+func (s *statements) rows(ctx context.Context, query string, args []any, each func(scan func(...any) error) (more bool, err error)) error {
+	st, err := s.get(ctx, query) //nolint:sqlclosecheck // kept until close
 	if err != nil {
 		return err
 	}
@@ -70,13 +70,13 @@ func (s *statements) rows(ctx context.Context, query string, args []any, each fu
 	if err != nil {
 		return classify(err)
 	}
-	for rs.Next() {
-		more, err := each(rs.Scan)
-		if err != nil || !more {
-			return classify(errors.Join(err, rs.Close()))
+	defer func() { _ = rs.Close() }() // after an error or the last row there is nothing left to fail
+	for more := true; more && rs.Next(); {
+		if more, err = each(rs.Scan); err != nil {
+			return classify(err)
 		}
 	}
-	return classify(errors.Join(rs.Err(), rs.Close()))
+	return classify(rs.Err())
 }
 
 func (s *statements) close() error {
