@@ -76,15 +76,14 @@ func FitHints(all []Hint) (out []Hint) {
 		out = append(out, Hint{HostKey: h.HostKey})
 	}
 	reserved := make([]int, len(out)) // bytes for the first address of each node
-	for i := 1; i < len(out); i++ {
-		if fitting, _ := fitAddrs(all[i].Addrs, room); len(fitting) > 0 {
+	for i, h := range all[:len(out)] {
+		if fitting, _ := fitAddrs(h.Addrs, room); i > 0 && len(fitting) > 0 {
 			reserved[i] = fitting[0].Proto.len()
 			room -= reserved[i]
 		}
 	}
-	for i := range out {
-		room += reserved[i]
-		out[i].Addrs, room = fitAddrs(all[i].Addrs, room)
+	for i, h := range all[:len(out)] {
+		out[i].Addrs, room = fitAddrs(h.Addrs, room+reserved[i])
 	}
 	return out
 }
