@@ -49,7 +49,8 @@ type conversation struct {
 	dirty    bool   // the draft is not stored yet
 	stopSave func()
 	stopNote func()
-	focused  bool // the composer had the cursor when the window lost the keyboard
+	stopTick func() // of the countdown in an open panel
+	focused  bool   // the composer had the cursor when the window lost the keyboard
 }
 
 // goal is where a view is to be shown.
@@ -104,7 +105,7 @@ func (c *conversation) listen() {
 	c.composer.OnSend = c.send
 	c.composer.OnEdit = func(string) { c.edited() }
 	c.composer.OnPage = h.Page
-	c.composer.OnLeave = c.u.Back
+	c.composer.OnLeave, h.OnLeave = c.u.escape, c.u.escape
 }
 
 // open shows the conversation with a person.
@@ -133,6 +134,7 @@ func (c *conversation) open(id chat.PersonID) {
 func (c *conversation) leave() {
 	c.saveDraft()
 	c.id, c.view = chat.PersonID{}, nil
+	c.countDown()
 	c.history.SetItems(nil, false, false)
 	c.u.pump.Ask(func(context.Context) func() {
 		c.u.load.open = nil
@@ -188,6 +190,7 @@ func (c *conversation) show() {
 	c.settle()
 	c.history.SetNew(c.u.conversation(c.id).Unread)
 	c.notePatience(s)
+	c.countDown()
 }
 
 // settle scrolls to where this view is to be shown.
@@ -230,6 +233,51 @@ func (c *conversation) notePatience(s *scene) {
 			return
 		}
 	}
+}
+
+// countDown brings an open panel that says when a message is tried again up to
+// date, second by second, while somebody can be looking.
+func (c *conversation) countDown() {
+	if c.stopTick != nil {
+		c.stopTick()
+		c.stopTick = nil
+	}
+	if c.view == nil || !c.u.active {
+		return
+	}
+	for id := range c.view.opened {
+		if !c.view.ways[id].NextTry.IsZero() {
+			c.stopTick = c.u.pump.Later(time.Second, c.tick)
+			return
+		}
+	}
+}
+
+// tick shows the time that is left; when it is over it asks how it went.
+func (c *conversation) tick() {
+	if c.view == nil {
+		return
+	}
+	for id := range c.view.opened {
+		if d := c.view.ways[id]; !d.NextTry.IsZero() && !d.NextTry.After(c.u.now()) {
+			c.ask(goal{}, (*timeline).enrich)
+			return
+		}
+	}
+	c.show()
+}
+
+// closePanels closes the panels under the messages and reports whether there was
+// one.
+func (c *conversation) closePanels() bool {
+	if c.view == nil || len(c.view.opened) == 0 {
+		return false
+	}
+	c.ask(goal{}, func(t *timeline, ctx context.Context) error {
+		clear(t.opened)
+		return t.enrich(ctx)
+	})
+	return true
 }
 
 // seek shows a place that is not loaded.
@@ -278,6 +326,7 @@ func (c *conversation) setActive(active bool) {
 		if c.focused {
 			cv.Unfocus() // a blinking cursor costs a tenth of a processor
 		}
+		c.countDown()
 		if c.divided && c.history.AtEnd() && c.u.conversation(c.id).Unread == 0 {
 			c.divided = false
 			c.show()
@@ -287,6 +336,7 @@ func (c *conversation) setActive(active bool) {
 			cv.Focus(c.composer)
 		}
 		c.seen(c.history.Seen())
+		c.show()
 	}
 }
 

@@ -138,6 +138,9 @@ func (s *scene) ownState(it *widgets.Item, m chat.Message, newest bool) {
 	}
 	it.Word = t(stateWords[m.State])
 	d, known := s.ways[m.ID]
+	if known && d.Where == core.WhereMailbox && m.State == chat.Sent {
+		it.Word = t("conversation.word.mailbox")
+	}
 	switch {
 	case m.State == chat.Failed:
 		it.Failed, it.Action = true, t("conversation.menu.resend")

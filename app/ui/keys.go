@@ -51,7 +51,7 @@ func (u *UI) shortcuts() {
 	})
 	c.SetOnTypedKey(func(e *fyne.KeyEvent) {
 		if e.Name == fyne.KeyEscape {
-			u.Back()
+			u.escape()
 		} else if u.host.screen == nil && !u.current.IsZero() {
 			u.conv.history.Page(e.Name)
 		}

@@ -133,6 +133,8 @@ type plainScreen struct {
 	shown   bool
 	hidden  bool
 	dropped int
+
+	revealed string
 }
 
 func (s *plainScreen) Title() string             { return s.title }
@@ -140,6 +142,7 @@ func (s *plainScreen) Object() fyne.CanvasObject { return s.object }
 func (s *plainScreen) Changed([]event.Event)     { s.changed++ }
 func (s *plainScreen) Show()                     { s.shown = true }
 func (s *plainScreen) Hide()                     { s.hidden = true }
+func (s *plainScreen) Reveal(section string)     { s.revealed = section }
 func (s *plainScreen) Dropped(i []fyne.URI)      { s.dropped += len(i) }
 
 // world is a window with all around it.

@@ -312,7 +312,7 @@ func (t *timeline) enrich(ctx context.Context) error {
 		if m.Sender != t.me || m.Kind != chat.KindText {
 			continue
 		}
-		if m.State == chat.Failed || t.opened[m.ID] || (m.ID == newest.ID && m.State == chat.Queued) {
+		if m.State == chat.Failed || t.opened[m.ID] || (m.ID == newest.ID && (m.State == chat.Queued || m.State == chat.Sent)) {
 			if err := t.way(ctx, m.ID); err != nil {
 				return err
 			}

@@ -424,6 +424,15 @@ func (u *UI) Back() {
 	}
 }
 
+// escape leaves what is open: a screen, else the panels under the messages.
+func (u *UI) escape() {
+	if u.host.screen != nil {
+		u.Back()
+		return
+	}
+	u.conv.closePanels()
+}
+
 // closeScreen leaves all screens.
 func (u *UI) closeScreen() {
 	if u.host.screen != nil {

@@ -428,6 +428,138 @@ func TestWhy(t *testing.T) {
 	x.mustNotSay("Erneut senden")
 }
 
+// TestEachWhy: every reason that the core knows has a sentence in both languages.
+func TestEachWhy(t *testing.T) {
+	for _, language := range []string{"de", "en"} {
+		open(t, setup{language: language})
+		for _, w := range []core.Why{
+			core.WhyNotFound, core.WhyNoNetwork, core.WhyNotAccepted, core.WhyRenewing, core.WhyUnconfirmed, core.WhyBlocked, core.WhyRefused,
+			core.WhyDiskFull, core.WhyOtherBusy, core.WhyExpiredKeys, core.WhyOffline, core.WhyMailboxFull, core.WhyMailboxAway,
+		} {
+			if got := why(w, "Anna"); got == "" || strings.HasPrefix(got, "delivery.") {
+				t.Errorf("%s: %s: %q", language, w, got)
+			}
+		}
+	}
+}
+
+// TestPanel: the panel under a message opens and closes by pointer and keyboard,
+// counts down, and follows what happens to the message.
+func TestPanel(t *testing.T) {
+	x := open(t, setup{}).talk(elli)
+	m := x.u.conv.view.msgs[0]
+	way := func(d core.Delivery) {
+		x.c.Change(func(k *uitest.Client) { k.Ways[m.ID] = d }, event.Event{Kind: event.NetworkChanged})
+		x.pump.run()
+	}
+	way(core.Delivery{State: chat.Queued, Where: core.WhereHere, Why: core.WhyNotFound, NextTry: uitest.Now.Add(20 * time.Second)})
+	x.w.Canvas().Focus(x.u.conv.history)
+	x.press(fyne.KeyReturn)
+	x.mustSay("Nächster Versuch in 20 Sekunden")
+	x.pump.pass(3 * time.Second)
+	x.mustSay("Nächster Versuch in 17 Sekunden")
+	x.u.SetActive(false)
+	x.pump.pass(10 * time.Second)
+	x.mustSay("Nächster Versuch in 17 Sekunden") // nobody can be looking
+	x.u.SetActive(true)
+	x.mustSay("Nächster Versuch in 7 Sekunden")
+	x.c.Change(func(k *uitest.Client) {
+		k.Ways[m.ID] = core.Delivery{State: chat.Queued, Where: core.WhereHere, Why: core.WhyNotFound, NextTry: uitest.Now.Add(time.Minute), Attempts: 1}
+	})
+	x.pump.pass(8 * time.Second)
+	x.mustSay("1 Versuch bisher") // asked again when the time was over
+	way(core.Delivery{State: chat.Sent, Where: core.WhereMailbox, Holder: thomas, Why: core.WhyOffline})
+	x.mustSay("Liegt bei Thomas Weiß auf dem Computer")
+	for _, focus := range []fyne.Focusable{x.u.conv.history, x.u.conv.composer, nil} {
+		if x.w.Canvas().Unfocus(); focus != nil {
+			x.w.Canvas().Focus(focus)
+		}
+		x.press(fyne.KeyEscape)
+		x.mustNotSay("Liegt bei Thomas Weiß auf dem Computer")
+		x.u.conv.toggleDetails(m.ID)
+		x.pump.run()
+		x.mustSay("Liegt bei Thomas Weiß auf dem Computer")
+	}
+	alive := 0
+	for _, a := range x.pump.later {
+		if a.f != nil {
+			alive++
+		}
+	}
+	x.u.leave()
+	x.pump.run()
+	x.pump.pass(time.Minute)
+	if alive > 5 {
+		t.Errorf("%d timers for one panel", alive)
+	}
+}
+
+// TestFooterLeadsToNetwork: what the foot of the list says can be changed by a
+// press on it.
+func TestFooterLeadsToNetwork(t *testing.T) {
+	x := open(t, setup{})
+	test.Tap(x.u.side.footer)
+	if x.screen == nil || x.screen.title != "settings" || x.screen.revealed != "network" {
+		t.Errorf("opened %+v", x.screen)
+	}
+}
+
+// TestPagesLeadBack: a page that was opened from the settings leads back to them,
+// with its place kept; the cross closes both.
+func TestPagesLeadBack(t *testing.T) {
+	x := open(t, setup{})
+	x.u.ShowSettings()
+	settings := x.u.host.screen
+	x.u.ShowDoctor()
+	x.u.ShowContacted()
+	if !x.u.host.back.Visible() {
+		t.Error("no way back")
+	}
+	x.u.Back()
+	if x.u.host.screen != settings || x.u.host.back.Visible() {
+		t.Errorf("back at %v", x.u.host.screen)
+	}
+	x.u.ShowDoctor()
+	test.Tap(x.u.host.shut)
+	if x.u.host.screen != nil {
+		t.Error("the cross does not close")
+	}
+	x.u.ShowDoctor()
+	if x.u.host.back.Visible() {
+		t.Error("a way back to nowhere")
+	}
+	x.u.escape()
+	if x.u.host.screen != nil {
+		t.Error("Escape does not close")
+	}
+}
+
+// TestBannerLeadsToDoctor: what says that the network is gone leads to the page
+// that says why.
+func TestBannerLeadsToDoctor(t *testing.T) {
+	x := open(t, setup{})
+	x.c.Change(func(c *uitest.Client) { c.Net.Trouble = core.TroubleNoNetwork }, event.Event{Kind: event.NetworkChanged})
+	x.pump.run()
+	x.mustSay("Prüfen")
+	x.u.banner.OnAction()
+	if x.screen == nil || x.screen.title != "doctor" {
+		t.Errorf("opened %+v", x.screen)
+	}
+}
+
+// TestMailboxWord: a message that waits in a mailbox is not called sent.
+func TestMailboxWord(t *testing.T) {
+	x := open(t, setup{}).talk(elli)
+	m := x.u.conv.view.msgs[0]
+	x.c.Change(func(k *uitest.Client) {
+		id := x.conv(elli)
+		k.Msgs[id][0].State = chat.Sent
+		k.Ways[m.ID] = core.Delivery{State: chat.Sent, Where: core.WhereMailbox, Why: core.WhyOffline}
+	}, event.Event{Kind: event.MessageChanged, Conversation: x.conv(elli), Message: m.ID})
+	x.pump.run()
+	x.mustSay("Im Briefkasten · 13:41")
+}
+
 // TestDetails: the panel under a message says where it is, why, and when it is
 // tried again.
 func TestDetails(t *testing.T) {
@@ -438,8 +570,13 @@ func TestDetails(t *testing.T) {
 		d    core.Delivery
 		says []string
 	}{
-		{core.Delivery{State: chat.Queued, Why: core.WhyNotFound, Attempts: 4}, []string{"Wartet auf diesem Computer", "Nächster Versuch: sobald Elektro Böhm GmbH zu sehen ist", "4 Versuche bisher"}},
-		{core.Delivery{State: chat.Queued, Why: core.WhyOtherBusy, NextTry: at}, []string{"Nächster Versuch: 10:01 Uhr"}},
+		{core.Delivery{State: chat.Queued, Why: core.WhyNotFound, Attempts: 4}, []string{"Wartet auf diesem Computer", "Nächster Versuch: sobald der Computer von Elektro Böhm GmbH zu sehen ist", "4 Versuche bisher"}},
+		{core.Delivery{State: chat.Queued, Why: core.WhyOtherBusy, NextTry: at}, []string{"Nächster Versuch in 20 Minuten"}},
+		{core.Delivery{State: chat.Queued, Why: core.WhyOtherBusy, NextTry: at.Add(time.Hour)}, []string{"Nächster Versuch: 11:01 Uhr"}},
+		{core.Delivery{State: chat.Sent, Where: core.WhereMailbox, HeldAt: uitest.Now.Add(-time.Hour), Why: core.WhyOffline}, []string{"Liegt im Briefkasten, heute um 08:41 hinterlegt", "Er holt die Nachricht ab, sobald er wieder verbunden ist."}},
+		{core.Delivery{State: chat.Sent, Where: core.WhereMailbox, Holder: sabine, Why: core.WhyOffline}, []string{"Liegt bei Sabine Krüger auf dem Computer"}},
+		{core.Delivery{State: chat.Queued, Where: core.WhereHere, Why: core.WhyMailboxFull}, []string{"Wartet auf diesem Computer", "der Briefkasten ist voll"}},
+		{core.Delivery{State: chat.Queued, Where: core.WhereHere, Why: core.WhyMailboxAway}, []string{"der Briefkasten ist nicht erreichbar"}},
 		{core.Delivery{State: chat.Queued, Why: core.WhyRenewing, NextTry: uitest.Now.Add(-time.Minute)}, []string{"Nächster Versuch: gleich"}},
 	} {
 		x.c.Change(func(k *uitest.Client) { k.Ways[m.ID] = c.d }, event.Event{Kind: event.NetworkChanged})

@@ -114,7 +114,8 @@ var whySentences = map[core.Why]string{
 	core.WhyNotFound: "delivery.why.not_found", core.WhyNoNetwork: "delivery.why.no_network", core.WhyNotAccepted: "delivery.why.not_accepted",
 	core.WhyRenewing: "delivery.why.renewing", core.WhyUnconfirmed: "delivery.why.unconfirmed", core.WhyBlocked: "delivery.why.blocked",
 	core.WhyRefused: "delivery.why.refused", core.WhyDiskFull: "delivery.why.disk_full", core.WhyOtherBusy: "delivery.why.other_busy",
-	core.WhyExpiredKeys: "delivery.why.expired_keys",
+	core.WhyExpiredKeys: "delivery.why.expired_keys", core.WhyOffline: "delivery.why.offline",
+	core.WhyMailboxFull: "delivery.why.mailbox_full", core.WhyMailboxAway: "delivery.why.mailbox_away",
 }
 
 var noticeSentences = map[chat.Notice]string{
@@ -140,40 +141,78 @@ func notice(m chat.Message, name string) string {
 	return t(key, "Name", name)
 }
 
-// details are the lines of the panel under a message.
+// details are the lines of the panel under a message: where it is, why it is not
+// further, when it is tried again.
 func details(m chat.Message, d core.Delivery, known bool, name string, now time.Time) string {
+	if m.State == chat.Received {
+		lines := []string{t("delivery.received", "Name", name), t("delivery.written", "Time", moment(m.SentAt))}
+		if !m.ReceivedAt.IsZero() {
+			lines = append(lines, t("delivery.arrived", "Time", moment(m.ReceivedAt)))
+		}
+		return strings.Join(lines, "\n")
+	}
 	lines := []string{t(stateSentences[m.State], "Name", name)}
-	if known && m.State != chat.Received {
-		lines = append(lines, progress(d, name, now)...)
+	if known {
+		lines = append([]string{where(m, d, name, now)}, progress(d, name, now)...)
 	}
-	lines = append(lines, t("delivery.written", "Time", moment(m.SentAt)))
-	if m.State == chat.Received && !m.ReceivedAt.IsZero() {
-		lines = append(lines, t("delivery.arrived", "Time", moment(m.ReceivedAt)))
-	}
-	return strings.Join(lines, "\n")
+	return strings.Join(append(lines, t("delivery.written", "Time", moment(m.SentAt))), "\n")
 }
 
-// progress is why a message is not further and when it is tried again.
+// where says where an own message is.
+func where(m chat.Message, d core.Delivery, name string, now time.Time) string {
+	switch {
+	case m.State == chat.Failed:
+	case d.Where == core.WhereMailbox && d.Holder != "":
+		return since("delivery.where.holder", d.HeldAt, now, "Holder", d.Holder)
+	case d.Where == core.WhereMailbox:
+		return since("delivery.where.mailbox", d.HeldAt, now)
+	case d.Where == core.WhereDevice:
+		return t("delivery.delivered", "Name", name)
+	case d.Where == core.WhereRead:
+		return t("delivery.read", "Name", name)
+	}
+	return t(stateSentences[m.State], "Name", name)
+}
+
+// since is a text with the time since when it is so, if that is known.
+func since(key string, at, now time.Time, pairs ...any) string {
+	text := t(key, pairs...)
+	if at.IsZero() {
+		return text
+	}
+	return t("delivery.since", "Where", text, "When", parts.Moment(at, now))
+}
+
+// progress is why a message is not further and when it is tried again. What lies
+// in a mailbox until its recipient comes needs no further try.
 func progress(d core.Delivery, name string, now time.Time) []string {
 	var lines []string
 	if s := why(d.Why, name); s != "" {
 		lines = append(lines, s)
 	}
-	if d.State == chat.Queued || d.State == chat.Sent {
+	if d.State != chat.Queued && d.State != chat.Sent {
+		return lines
+	}
+	if d.Where != core.WhereMailbox || !d.NextTry.IsZero() {
 		lines = append(lines, nextTry(d, name, now))
-		if d.Attempts > 0 {
-			lines = append(lines, count("delivery.attempts", d.Attempts))
-		}
+	}
+	if d.Attempts > 0 {
+		lines = append(lines, count("delivery.attempts", d.Attempts))
 	}
 	return lines
 }
 
 func nextTry(d core.Delivery, name string, now time.Time) string {
+	left := d.NextTry.Sub(now)
 	switch {
 	case d.NextTry.IsZero():
 		return t("delivery.next.seen", "Name", name)
-	case !d.NextTry.After(now):
+	case left <= 0:
 		return t("delivery.next.now")
+	case left <= time.Minute:
+		return count("delivery.next.seconds", int((left+time.Second-1)/time.Second))
+	case left <= time.Hour:
+		return count("delivery.next.minutes", int((left+time.Minute-1)/time.Minute))
 	}
 	return t("delivery.next.at", "Time", clock(d.NextTry))
 }

@@ -19,6 +19,8 @@ const (
 	footGap     = 12  // between a text's last line and the time
 	moreSide    = 28
 	panelWidth  = 340
+	panelShut   = 32 // side of the place to press that closes the panel
+	panelCross  = 14
 	bigEmoji    = 36 // size of a text that is nothing but emoji
 )
 
@@ -272,9 +274,14 @@ func (v *itemView) layNote(x0, cw, y float32) float32 {
 	h := height(theme.SizeStatus, false)
 	right := x0 + cw - theme.Gutter - 2
 	y += 3
+	top := y
 	for _, l := range wrapSmall(it.Note, min(theme.BubbleMax, cw*theme.BubbleShare)) {
 		v.text(l, right-measure(l, theme.SizeStatus, false), y, theme.SizeStatus, false, c)
 		y += h
+	}
+	if !it.Failed {
+		left := x0 + cw*(1-theme.BubbleShare)
+		v.hits = append(v.hits, hit{fyne.NewPos(left, top), fyne.NewSize(right-left, y-top), func(fyne.Position) { v.h.call(v.h.OnDetails, v.item) }})
 	}
 	if it.Action != "" {
 		w := measure(it.Action, theme.SizeStatus, true)
@@ -302,11 +309,11 @@ func (v *itemView) layPanel(x0, cw, y float32) float32 {
 	top, h := y, height(theme.SizeStatus, false)
 	y += 10
 	for i, para := range strings.Split(it.Detail, "\n") {
-		c := theme.ColorMuted
+		c, room := theme.ColorMuted, w-28
 		if i == 0 {
-			c = ftheme.ColorNameForeground
+			c, room = ftheme.ColorNameForeground, w-28-panelShut
 		}
-		for _, l := range wrapSmall(para, w-28) {
+		for _, l := range wrapSmall(para, room) {
 			v.text(l, x+12, y, theme.SizeStatus, i == 0, c)
 			y += h
 		}
@@ -314,7 +321,24 @@ func (v *itemView) layPanel(x0, cw, y float32) float32 {
 	}
 	y += 7
 	ground.Resize(fyne.NewSize(w, y-top))
+	v.layShut(x+w-panelShut-2, top+2)
 	return y + 2
+}
+
+// layShut places the cross that closes the panel.
+func (v *itemView) layShut(x, y float32) {
+	if v.shut == nil {
+		v.shut = canvas.NewImageFromResource(nil)
+	}
+	res := icons.Colored(icons.Close, theme.ColorMuted)
+	if v.shut.Resource == nil || v.shut.Resource.Name() != res.Name() {
+		v.shut.Resource = res
+		v.shut.Refresh()
+	}
+	v.shut.Resize(fyne.NewSquareSize(panelCross))
+	v.shut.Move(fyne.NewPos(x+(panelShut-panelCross)/2, y+(panelShut-panelCross)/2))
+	v.objects = append(v.objects, v.shut)
+	v.hits = append(v.hits, hit{fyne.NewPos(x, y), fyne.NewSquareSize(panelShut), func(fyne.Position) { v.h.call(v.h.OnDetails, v.item) }})
 }
 
 // layCursor rings the message that the keyboard is on.

@@ -70,6 +70,7 @@ type History struct {
 	OnMore    func(it Item)
 	OnCopy    func(text string)
 	OnRune    func(r rune) // typed while the history has the focus
+	OnLeave   func()       // Escape
 	// OnShortcut gets shortcuts first and says whether it took one.
 	OnShortcut func(fyne.Shortcut) bool
 }

@@ -62,6 +62,10 @@ func (h *History) TypedKey(e *fyne.KeyEvent) {
 		if ok {
 			h.menu(it, h.cursorPoint())
 		}
+	case fyne.KeyEscape:
+		if h.OnLeave != nil {
+			h.OnLeave()
+		}
 	default:
 		h.Page(e.Name)
 	}

@@ -98,6 +98,7 @@ type itemView struct {
 	nText int
 	sign  *sign
 	more  *canvas.Image
+	shut  *canvas.Image
 
 	// Of a bubble's text, for selecting in it.
 	lines   []line
