@@ -39,6 +39,9 @@ func (l *contactLog) init() {
 
 // Traffic implements TransportHandler.
 func (c *Core) Traffic(kind chat.ContactKind, ref string, host HostKey, addr string) {
+	if addr == "" {
+		return // through a relay: what was contacted is the relay
+	}
 	l := &c.contacted
 	now := c.now()
 	l.mu.Lock()

@@ -30,7 +30,9 @@ func (c *Core) Network(ctx context.Context) (Network, error) {
 	st := c.net.State()
 	n.Online, n.Port = st.Online, st.Port
 	for _, a := range c.net.Addrs() {
-		n.Addrs = append(n.Addrs, hostPort(a))
+		if hp := hostPort(a); !slices.Contains(n.Addrs, hp) {
+			n.Addrs = append(n.Addrs, hp)
+		}
 	}
 	switch {
 	case c.trouble.now() != "":
