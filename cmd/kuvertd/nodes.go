@@ -119,7 +119,11 @@ func (e *env) putNode(ctx context.Context, c core.Client, link string) error {
 	if err != nil {
 		return err
 	}
-	return e.line(n, "Added the node %s at %s.", shortNodeID(n.ID), strings.Join(n.Addrs, " "))
+	at := ""
+	if len(n.Addrs) > 0 {
+		at = " at " + strings.Join(n.Addrs, " ")
+	}
+	return e.line(n, "Added the node %s%s.", shortNodeID(n.ID), at)
 }
 
 func (e *env) removeNode(ctx context.Context, c core.Client, arg string) error {
