@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 
 	"github.com/kuvert-im/kuvert/p2p/mailbox"
@@ -91,6 +92,18 @@ func (n *Node) serveMail() {
 		n.serve(h, mailbox.ID, func(ctx context.Context, _ *link, s network.Stream) error { return server.Serve(ctx, s) })
 	default:
 		h.RemoveStreamHandler(mailbox.ID)
+		n.endMail(h)
+	}
+}
+
+// endMail ends what others do at the mailbox.
+func (n *Node) endMail(h host.Host) {
+	for _, c := range h.Network().Conns() {
+		for _, s := range c.GetStreams() {
+			if s.Protocol() == mailbox.ID && s.Stat().Direction == network.DirInbound {
+				_ = s.Reset()
+			}
+		}
 	}
 }
 
@@ -136,7 +149,7 @@ func (n *Node) usesMailLocked(l *link) bool {
 	}
 	for c := range l.conns {
 		for _, s := range c.GetStreams() {
-			if s.Protocol() == mailbox.ID && time.Since(s.Stat().Opened) < mailGrace {
+			if s.Protocol() == mailbox.ID && s.Stat().Direction == network.DirInbound && time.Since(s.Stat().Opened) < mailGrace {
 				return true
 			}
 		}

@@ -244,8 +244,12 @@ func (n *Node) isProven(s *station, l *link) bool {
 
 // prove proves the token of a station on a link.
 func (n *Node) prove(ctx context.Context, s *station, l *link) (mailbox.Usage, error) {
-	s.auth.Lock()
-	defer s.auth.Unlock()
+	select {
+	case s.auth <- struct{}{}:
+		defer s.auth.Unlock()
+	case <-ctx.Done():
+		return mailbox.Usage{}, ctx.Err()
+	}
 	n.mu.Lock()
 	token := s.token
 	n.mu.Unlock()

@@ -35,6 +35,7 @@ type person struct {
 	statuses []string
 	hosts    map[string]map[HostKey][]string
 	nearby   map[HostKey]string
+	traffic  []contacted
 	onFrames func(ref string, frames [][]byte) []byte
 	paired   func(ctx context.Context, host HostKey, s PairStream) error
 	hold     chan struct{} // Recognised waits for it
@@ -223,5 +224,26 @@ func (p *person) PairAccepted(ctx context.Context, host HostKey, s PairStream) e
 
 func (p *person) NetworkChanged() {}
 
-func (p *person) StationChanged(HostKey)                   {}
-func (p *person) Traffic(Traffic, string, HostKey, string) {}
+func (p *person) StationChanged(host HostKey) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.note("station %x", host[:2])
+}
+
+func (p *person) Traffic(kind Traffic, ref string, host HostKey, addr string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.traffic = append(p.traffic, contacted{kind, ref, host, addr})
+}
+
+// contacts returns the traffic with a machine.
+func (p *person) contacts(host HostKey) (out []contacted) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.traffic {
+		if c.host == host {
+			out = append(out, c)
+		}
+	}
+	return out
+}
