@@ -50,6 +50,9 @@ type Config struct {
 	Sentences []Sentence
 	// Elsewhere is where a code belongs that is good, but not here.
 	Elsewhere Elsewhere
+	// Changed is called when the form may have become higher or lower; nil for
+	// nobody.
+	Changed func()
 }
 
 // Elsewhere leads to another screen. Open is called with the code; nil shows no
@@ -73,6 +76,7 @@ type Form struct {
 	Buttons []*widget.Button // disabled while something is being read
 	stop    *widget.Button
 	next    *widget.Button
+	take    *widget.Button
 }
 
 // New makes a form.
@@ -87,10 +91,11 @@ func New(cfg Config) *Form {
 	f.Entry = newEntry(f.takeClipboard)
 	f.Entry.SetPlaceHolder(cfg.Hint)
 	f.Entry.OnSubmitted = func(string) { f.takeText() }
+	f.take = parts.Primary(cfg.Take, f.takeText)
 	f.Buttons = []*widget.Button{
 		widget.NewButtonWithIcon(parts.T("screens.add.file"), icons.New(icons.File), func() { f.cfg.PickFile(f.TakeFile) }),
 		widget.NewButtonWithIcon(parts.T("screens.add.clipboard"), icons.New(icons.Clipboard), f.takeClipboard),
-		parts.Primary(cfg.Take, f.takeText),
+		f.take,
 	}
 	f.stop = widget.NewButton(parts.T("screens.cancel"), f.cancelReading)
 	f.stop.Hide()
@@ -101,7 +106,7 @@ func New(cfg Config) *Form {
 
 // Objects returns what the form is made of, to be placed in a Column.
 func (f *Form) Objects() []fyne.CanvasObject {
-	return []fyne.CanvasObject{f.Buttons[0], f.Buttons[1], parts.Space(4), f.Entry, f.Buttons[2], f.Say, f.stop, f.next}
+	return []fyne.CanvasObject{f.Buttons[0], f.Buttons[1], parts.Space(4), f.Entry, f.take, f.Say, f.stop, f.next}
 }
 
 // Reset clears what an earlier visit left.
@@ -110,7 +115,7 @@ func (f *Form) Reset() {
 	if !f.busy {
 		f.Say.Clear()
 	}
-	f.next.Hide()
+	f.setLead(false)
 }
 
 // Busy reports whether something is being read.
@@ -120,8 +125,20 @@ func (f *Form) Busy() bool { return f.busy }
 func (f *Form) Lead(text string, do func()) {
 	f.lead = do
 	f.next.SetText(text)
-	f.next.Show()
+	f.setLead(true)
 	f.cfg.Window.Canvas().Focus(f.next)
+}
+
+// setLead shows or hides the button that leads on. While it is there it is the one
+// thing to do, and the button beside the field steps back.
+func (f *Form) setLead(on bool) {
+	f.next.Hidden = !on
+	f.take.Importance = widget.HighImportance
+	if on {
+		f.take.Importance = widget.MediumImportance
+	}
+	f.take.Refresh()
+	f.next.Refresh()
 }
 
 func (f *Form) cancelReading() {
@@ -140,9 +157,10 @@ func (f *Form) run(message string, read func(ctx context.Context) (code string, 
 	for _, b := range f.Buttons {
 		b.Disable()
 	}
-	f.next.Hide()
+	f.setLead(false)
 	f.stop.Show()
 	f.Say.Busy(message)
+	f.changed()
 	var ctx context.Context
 	ctx, f.cancel = context.WithCancel(context.Background())
 	cancel := f.cancel
@@ -178,6 +196,13 @@ func (f *Form) done(code string, taken func(), err error) {
 		f.Say.Clear()
 		taken()
 	}
+	f.changed()
+}
+
+func (f *Form) changed() {
+	if f.cfg.Changed != nil {
+		f.cfg.Changed()
+	}
 }
 
 func (f *Form) takeText() {
@@ -185,6 +210,7 @@ func (f *Form) takeText() {
 	if err := checkText(text); err != nil {
 		f.Say.Set(parts.ToneError, f.sentence(err))
 		f.cfg.Window.Canvas().Focus(f.Entry)
+		f.changed()
 		return
 	}
 	f.run(parts.T("screens.add.taking"), func(context.Context) (string, error) { return text, nil })
@@ -214,6 +240,7 @@ func (f *Form) Offer(code string) {
 func (f *Form) Dropped(items []fyne.URI) {
 	if len(items) != 1 {
 		f.Say.Set(parts.ToneError, parts.T("screens.code.onefile"))
+		f.changed()
 		return
 	}
 	f.TakeFile(localPath(items[0]))

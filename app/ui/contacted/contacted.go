@@ -73,9 +73,6 @@ func (s *Screen) Object() fyne.CanvasObject { return s.root }
 // Show is called each time the page comes to the front.
 func (s *Screen) Show() { s.load() }
 
-// Focus puts the keyboard on the list.
-func (s *Screen) Focus() { s.env.Window.Canvas().Focus(s.list) }
-
 // Changed is called with what happened in the core. What is contacted changes all
 // the time; the page follows when something that people notice did.
 func (s *Screen) Changed(events []event.Event) {

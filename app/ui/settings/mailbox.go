@@ -27,7 +27,7 @@ type mailbox struct {
 	rows *fyne.Container
 	none *parts.Text
 	say  *parts.Say
-	add  *widget.Button
+	add  *fyne.Container // the button
 	form *codes.Form
 	how  *fyne.Container // to add one; hidden until it is asked for
 	kept *parts.Text     // under the switch
@@ -49,10 +49,10 @@ func newMailbox(s *Screen) *mailbox {
 	m := &mailbox{s: s, rows: parts.Column(parts.Gap), none: parts.Body(parts.T("screens.mailbox.none")), say: parts.NewSay(), kept: parts.Body("")}
 	m.form = codes.New(codes.Config{
 		Env: s.cfg.Env, ClipboardPicture: s.cfg.ClipboardPicture, PickFile: s.cfg.PickFile,
-		Hint: parts.T("screens.mailbox.hint"), Take: parts.T("screens.add.take"), Accept: m.accept, Sentences: mailSentences,
+		Hint: parts.T("screens.mailbox.hint"), Take: parts.T("screens.add.take"), Accept: m.accept, Sentences: mailSentences, Changed: m.follow,
 		Elsewhere: codes.Elsewhere{Text: parts.T("screens.mailbox.invitation"), Button: parts.T("screens.mailbox.invitation.open"), Open: s.cfg.AddContact},
 	})
-	m.add = widget.NewButtonWithIcon(parts.T("screens.mailbox.add"), icons.New(icons.Mailbox), m.open)
+	m.add = parts.Row(0, widget.NewButtonWithIcon(parts.T("screens.mailbox.add"), icons.New(icons.Mailbox), m.open))
 	m.how = parts.Column(12, append([]fyne.CanvasObject{parts.Muted(parts.T("screens.mailbox.add.text"))}, m.form.Objects()...)...)
 	m.how.Hide()
 	m.rows.Hide()
@@ -65,7 +65,7 @@ func (m *mailbox) objects() []fyne.CanvasObject {
 	keep := m.s.check(core.SettingKeepMail, "screens.mailbox.keep", "screens.mailbox.keep.text")
 	return []fyne.CanvasObject{
 		parts.Muted(parts.T("screens.mailbox.text")),
-		m.rows, m.none, m.say, parts.Row(0, m.add), m.how,
+		m.rows, m.none, m.say, m.add, m.how,
 		parts.Line(), keep, m.kept,
 	}
 }
@@ -76,14 +76,27 @@ func (m *mailbox) open() {
 	m.form.Reset()
 	m.add.Hide()
 	m.how.Show()
-	m.s.relayout()
 	m.s.cfg.Window.Canvas().Focus(m.form.Entry)
+	m.follow()
 }
 
 // shut hides that again.
 func (m *mailbox) shut() {
 	m.how.Hide()
 	m.add.Show()
+}
+
+// follow keeps what the form says in view.
+func (m *mailbox) follow() {
+	m.s.relayout()
+	if !m.how.Visible() {
+		return
+	}
+	d, scroll := fyne.CurrentApp().Driver(), m.s.root
+	bottom := d.AbsolutePositionForObject(m.how).Y - d.AbsolutePositionForObject(scroll.Content).Y + m.how.Size().Height
+	if hidden := bottom + parts.Edge - scroll.Size().Height; hidden > scroll.Offset.Y {
+		scroll.ScrollToOffset(fyne.NewPos(0, hidden))
+	}
 }
 
 // accept hands an access link to the core.

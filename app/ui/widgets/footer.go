@@ -63,7 +63,7 @@ func (f *Footer) Set(s FooterText) {
 	}
 }
 
-// SetNarrow shows the icon alone.
+// SetNarrow shows the icons alone.
 func (f *Footer) SetNarrow(narrow bool) {
 	f.narrow = narrow
 	f.Refresh()
@@ -113,7 +113,7 @@ func (f *Footer) MouseIn(e *desktop.MouseEvent) {
 // MouseMoved implements desktop.Hoverable.
 func (f *Footer) MouseMoved(e *desktop.MouseEvent) {
 	tip := f.say.Tip
-	if f.say.Queue != "" && (f.narrow || e.Position.X > f.clock.Position().X-8) {
+	if f.say.Queue != "" && e.Position.X > f.clock.Position().X-8 {
 		tip = f.say.QueueTip
 	}
 	if tip != f.tip {
@@ -158,8 +158,12 @@ func (r *footerRenderer) Layout(s fyne.Size) {
 	f.icon.Resize(fyne.NewSquareSize(footIcon))
 	f.clock.Resize(fyne.NewSquareSize(footIcon))
 	if f.narrow {
-		f.icon.Move(fyne.NewPos((s.Width-footIcon)/2, y))
-		f.clock.Move(f.icon.Position())
+		x, both := (s.Width-footIcon)/2, float32(0)
+		if f.say.Queue != "" {
+			both = (footIcon + 8) / 2
+		}
+		f.icon.Move(fyne.NewPos(x-both, y))
+		f.clock.Move(fyne.NewPos(x+both, y))
 		return
 	}
 	f.icon.Move(fyne.NewPos(theme.SidebarInset+4, y))
@@ -186,7 +190,7 @@ func (r *footerRenderer) Refresh() {
 	}
 	f.clock.Resource = icons.Colored(icons.Clock, theme.ColorMuted)
 	f.text.Hidden, f.queue.Hidden = f.narrow, f.narrow || !queued
-	f.clock.Hidden, f.icon.Hidden = !queued, f.narrow && queued
+	f.clock.Hidden = !queued
 	set(f.text, f.say.Text, theme.ColorMuted)
 	set(f.queue, f.say.Queue, theme.ColorMuted)
 	f.icon.Refresh()
