@@ -240,9 +240,10 @@ func TestHostileClients(t *testing.T) {
 		"half a place":   append([]byte{0, 0, 0, 60, byte(opDelete)}, make([]byte, 59)...),
 		"watch, no keys": {0, 0, 0, 1, byte(opWatch)},
 	} {
+		start := time.Now()
 		s := w.raw(t, b)
-		if n, err := io.Copy(io.Discard, s); n > 0 || err == nil {
-			t.Errorf("%s: %d bytes, %v", name, n, err)
+		if n, err := io.Copy(io.Discard, s); n > 0 || err == nil || time.Since(start) > 5*time.Second {
+			t.Errorf("%s: %d bytes, %v, after %v", name, n, err, time.Since(start))
 		}
 	}
 	eventually(t, "memory is held", func() bool { return w.server.memory.Load() == 0 })

@@ -137,7 +137,6 @@ func (s *Server) Serve(ctx context.Context, st network.Stream) error {
 	defer context.AfterFunc(ctx, func() { _ = st.Reset() })()
 	c := &session{
 		server: s, stream: st, peer: st.Conn().RemotePeer(), addr: wire.AddrOf(st.Conn().RemoteMultiaddr()),
-		r: bufio.NewReaderSize(st, batchBuffer),
 	}
 	_, granted := s.grants.of(c.peer)
 	if !s.enter(c.peer) {
@@ -147,6 +146,7 @@ func (s *Server) Serve(ctx context.Context, st network.Stream) error {
 	if !granted && s.failures.Count(c.addr) >= s.limits.Failures {
 		return c.write(frameOf(AnswerBusy))
 	}
+	c.r = bufio.NewReaderSize(st, batchBuffer)
 	defer c.release()
 	return c.serve(ctx)
 }

@@ -520,6 +520,28 @@ func TestSweep(t *testing.T) {
 	}
 }
 
+func TestRunSweeps(t *testing.T) {
+	c := newClock()
+	s, one, _ := newStore(t, Options{Now: c.Now, Life: time.Hour})
+	for n := range sweepQueues + 1 {
+		must(t, makeQueue(s, one, n, time.Time{}))
+		putAll(t, s, n, "old")
+	}
+	c.advance(2 * time.Hour)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); s.Run(ctx) }()
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if _, blobs, _, err := s.Kept(t.Context()); err == nil && blobs == 0 {
+			break
+		} else if err != nil || time.Now().After(end) {
+			t.Fatal(blobs, err)
+		}
+	}
+	cancel()
+	<-done
+}
+
 // TestAClockThatJumps: years ahead, and back. What is due within a day goes, the
 // rest stays.
 func TestAClockThatJumps(t *testing.T) {

@@ -18,10 +18,36 @@ const (
 // day; a machine that was off for a month catches up in thirty sweeps.
 const maxPassed = 24 * time.Hour
 
+// sweepEvery is the pause between two passes, sweepPause that between two steps of
+// one: others write in between.
+const (
+	sweepEvery = time.Hour
+	sweepPause = 20 * time.Millisecond
+)
+
+// Run deletes what is too old, now and every hour, until ctx ends. What fails is
+// logged and tried again with the next pass.
+func (s *Store) Run(ctx context.Context) {
+	for {
+		more, err := s.Sweep(ctx)
+		if err != nil && ctx.Err() == nil {
+			s.options.Log.Warn("old mail was not deleted", "err", err)
+		}
+		pause := sweepEvery
+		if more {
+			pause = sweepPause
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+	}
+}
+
 // Sweep does one bounded step of a pass over all queues and pages and deletes what
 // is too old: blobs over their life, queues and pages over their end. more tells
-// that the pass has not come to its end. Call it until then, and again after an
-// hour.
+// that the pass has not come to its end.
 func (s *Store) Sweep(ctx context.Context) (more bool, err error) {
 	err = s.update(ctx, func(tx *statements) error {
 		now, err := s.sweepTime(tx)
