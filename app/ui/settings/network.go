@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"unicode"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/widget"
@@ -75,7 +76,7 @@ func (s *Screen) saveTry() {
 // is.
 func checkTry(list string) string {
 	total := 0.0
-	for _, word := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ';' || r == ' ' || r == '\t' || r == '\n' }) {
+	for _, word := range strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ';' || unicode.IsSpace(r) }) {
 		n, err := addresses(word)
 		if err != nil {
 			return parts.T("screens.settings.try.bad", parts.With("Word", word))
