@@ -108,6 +108,9 @@ func compare(t *testing.T, what, de, en string) {
 	if strings.Contains(de, "...") || strings.Contains(en, "...") {
 		t.Errorf("%s: an ellipsis is one character", what)
 	}
+	if strings.ContainsAny(de+en, "←↑→↓") {
+		t.Errorf("%s: the window's font has no arrows", what)
+	}
 }
 
 func TestChoose(t *testing.T) {
