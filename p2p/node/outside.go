@@ -114,11 +114,11 @@ func placeIn(m ma.Multiaddr) (netip.AddrPort, bool) {
 	if m == nil || !direct(m) {
 		return netip.AddrPort{}, false
 	}
-	a, err := manet.ToNetAddr(m)
+	_, text, err := manet.DialArgs(m)
 	if err != nil {
 		return netip.AddrPort{}, false
 	}
-	at, err := netip.ParseAddrPort(a.String())
+	at, err := netip.ParseAddrPort(text)
 	return netip.AddrPortFrom(at.Addr().Unmap(), at.Port()), err == nil
 }
 

@@ -27,7 +27,7 @@ const (
 	placeRetry = 30 * time.Second
 	// upgradeAfter and upgradeAgain are the pauses before the first and between
 	// further tries to reach somebody directly with whom a relay connects us.
-	upgradeAfter = 2 * time.Second
+	upgradeAfter = 700 * time.Millisecond
 	upgradeAgain = 15 * time.Second
 	// relayLinger is for how long a relayed connection stays beside a direct one
 	// that has answered: what is on its way may arrive.

@@ -88,7 +88,7 @@ func (n *Node) reachedAt(ctx context.Context, l *link) []string {
 	loopback := true
 	for _, c := range conns {
 		loopback = loopback && wire.AddrOf(c.RemoteMultiaddr()).IsLoopback()
-		if c.Stat().Direction == network.DirOutbound {
+		if c.Stat().Direction == network.DirOutbound && !relayed(c) {
 			out = append(out, c.RemoteMultiaddr())
 		}
 		n.awaitIdentify(ctx, c)
