@@ -56,12 +56,13 @@ nested: go
 demo: screen
 	go run -tags $(TAGS) ./cmd/kuvert/demo -out $(BUILD)/demo
 
-## pictures: make demo, and keep its pictures for the documents
+## pictures: make demo, and keep its pictures and some that the tests compare for the documents
 pictures: demo
 	mkdir -p docs/images
 	cp $(BUILD)/demo/anna-light-de.png docs/images/conversation-light-de.png
 	cp $(BUILD)/demo/bernd-dark-en.png docs/images/conversation-dark-en.png
 	cp $(BUILD)/demo/empty-light-de.png docs/images/empty-light-de.png
+	cp app/ui/settings/testdata/mailboxes-*.png app/ui/contacted/testdata/contacted-*.png app/ui/doctor/testdata/doctor-*.png docs/images/
 
 ## build: both programs into build/
 build: system
