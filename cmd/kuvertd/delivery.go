@@ -89,7 +89,10 @@ func (l deliveryLine) sentence(lang string) string {
 		params["name"] = text("unnamed")
 	}
 	parts := []string{text(l.place())}
-	if l.Why != core.WhyNone {
+	switch {
+	case l.Why == whyNotRunning && l.Where == core.WhereMailbox:
+		parts = append(parts, text("why.not_running.mailbox"))
+	case l.Why != core.WhyNone:
 		parts = append(parts, text("why."+string(l.Why)))
 	}
 	if l.NextTry != nil {

@@ -289,7 +289,7 @@ func TestAddNodeTellsWhatIsWrong(t *testing.T) {
 		link, err := readNodeLink(t.Context(), c.arg)
 		e, _ := printing(false)
 		if err == nil {
-			err = e.putNode(t.Context(), client, link)
+			err = e.putNode(t.Context(), client, true, link)
 		}
 		if f := explain(err); f.code != c.code || !strings.Contains(f.Error, c.says) {
 			t.Errorf("%s: %+v", c.arg, f)

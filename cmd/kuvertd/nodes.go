@@ -48,24 +48,37 @@ func nodes(*pflag.FlagSet) action {
 	}
 }
 
+// nodeLine is a node as scripts see it; the keeper of an own one is null.
+type nodeLine struct {
+	core.NodeInfo
+	Keeper *chat.PersonID `json:"keeper"`
+}
+
+func newNodeLine(n core.NodeInfo, runs bool) nodeLine {
+	n.AddedAt = n.AddedAt.UTC()
+	if !runs {
+		n.State = standingNotRunning
+	}
+	l := nodeLine{NodeInfo: n}
+	if !n.Keeper.IsZero() {
+		l.Keeper = &n.Keeper
+	}
+	return l
+}
+
 func (e *env) listNodes(ctx context.Context, c core.Client, runs bool) error {
 	list, err := c.Nodes(ctx)
 	if err != nil {
 		return err
 	}
-	if list == nil {
-		list = []core.NodeInfo{}
+	out := []nodeLine{}
+	for _, n := range list {
+		out = append(out, newNodeLine(n, runs))
 	}
-	for i := range list {
-		if !runs {
-			list[i].State = standingNotRunning
-		}
-		list[i].AddedAt = list[i].AddedAt.UTC()
-	}
-	return e.show(list, func(w io.Writer) {
+	return e.show(out, func(w io.Writer) {
 		var rows [][]string
-		for _, n := range list {
-			rows = append(rows, []string{shortNodeID(n.ID), strings.Join(n.Addrs, " "), keeper(n), nodeState(n)})
+		for _, l := range out {
+			rows = append(rows, []string{shortNodeID(l.ID), strings.Join(l.Addrs, " "), l.whose(), l.standing()})
 		}
 		table(w, rows)
 	})
@@ -73,24 +86,25 @@ func (e *env) listNodes(ctx context.Context, c core.Client, runs bool) error {
 
 func shortNodeID(id string) string { return id[:min(len(id), nodeIDShown)] }
 
-// keeper says whose computer a node is.
-func keeper(n core.NodeInfo) string {
+// whose says whose computer a node is.
+func (l nodeLine) whose() string {
 	switch {
-	case n.Keeper.IsZero():
+	case l.Keeper == nil:
 		return "own"
-	case n.KeeperName == "":
+	case l.KeeperName == "":
 		return "a contact's"
 	}
-	return n.KeeperName + "'s"
+	return l.KeeperName + "'s"
 }
 
-func nodeState(n core.NodeInfo) string {
-	s := standings[n.State]
-	if n.Relay {
+// standing says how it stands with a node.
+func (l nodeLine) standing() string {
+	s := standings[l.State]
+	if l.Relay {
 		s += ", passes connections on"
 	}
-	if n.Quota > 0 {
-		s += fmt.Sprintf(", %d of %d MB used", n.Used/1e6, n.Quota/1e6)
+	if l.Quota > 0 {
+		s += fmt.Sprintf(", %d of %d MB used", l.Used/1e6, l.Quota/1e6)
 	}
 	return s
 }
@@ -100,7 +114,7 @@ func (e *env) addNode(ctx context.Context, arg string) error {
 	if err != nil {
 		return err
 	}
-	return e.with(ctx, func(c core.Client) error { return e.putNode(ctx, c, link) })
+	return e.withState(ctx, func(c core.Client, runs bool) error { return e.putNode(ctx, c, runs, link) })
 }
 
 func readNodeLink(ctx context.Context, arg string) (string, error) {
@@ -111,7 +125,7 @@ func readNodeLink(ctx context.Context, arg string) (string, error) {
 	return link, err
 }
 
-func (e *env) putNode(ctx context.Context, c core.Client, link string) error {
+func (e *env) putNode(ctx context.Context, c core.Client, runs bool, link string) error {
 	n, err := c.AddNode(ctx, link)
 	if errors.Is(err, chat.ErrTooLong) {
 		return refusal{"there are as many nodes already as Kuvert uses", "remove one with kuvertd nodes remove", exitRefused}
@@ -123,7 +137,7 @@ func (e *env) putNode(ctx context.Context, c core.Client, link string) error {
 	if len(n.Addrs) > 0 {
 		at = " at " + strings.Join(n.Addrs, " ")
 	}
-	return e.line(n, "Added the node %s%s.", shortNodeID(n.ID), at)
+	return e.line(newNodeLine(n, runs), "Added the node %s%s.", shortNodeID(n.ID), at)
 }
 
 func (e *env) removeNode(ctx context.Context, c core.Client, arg string) error {
