@@ -15,6 +15,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/peer"
 
 	"github.com/kuvert-im/kuvert/p2p/internal/hosttest"
+	"github.com/kuvert-im/kuvert/p2p/wire"
 	"github.com/kuvert-im/kuvert/storage/mailstore"
 )
 
@@ -248,6 +249,38 @@ func TestHostileClients(t *testing.T) {
 	}
 	eventually(t, "memory is held", func() bool { return w.server.memory.Load() == 0 })
 	w.puts(t, 1, "honest")
+}
+
+// TestASlowLink: a long blob may take its time on a stream that has shown a
+// capability, and only there.
+func TestASlowLink(t *testing.T) {
+	limits := DefaultLimits()
+	limits.Request = 100 * time.Millisecond
+	w := newWorld(t, limits, mailstore.Options{})
+	w.makes(t, 1)
+	frame := func(n int) []byte {
+		r := request{op: opPut, key: access{queue(1).SendID, queue(1).SendCap}, blob: make([]byte, n)}
+		b, err := appendRequest(nil, &r)
+		must(t, err)
+		return wire.AppendFrame(nil, b)
+	}
+	for _, proven := range []bool{true, false} {
+		s := w.raw(t, nil)
+		if proven {
+			_, err := s.Write(frame(0))
+			must(t, err)
+			if answer, err := wire.ReadFrame(s, 1, nil); err != nil || answer[0] != AnswerDone {
+				t.Fatalf("%x, %v", answer, err)
+			}
+		}
+		b := frame(100 << 10)
+		_, _ = s.Write(b[:50<<10])
+		time.Sleep(3 * limits.Request)
+		_, _ = s.Write(b[50<<10:])
+		if answer, err := wire.ReadFrame(s, 1, nil); (err == nil && answer[0] == AnswerDone) != proven {
+			t.Errorf("proven %v: %x, %v", proven, answer, err)
+		}
+	}
 }
 
 func TestIdleStreamsEnd(t *testing.T) {
