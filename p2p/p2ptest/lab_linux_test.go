@@ -23,7 +23,7 @@ import (
 // Tests in namespaces run this test binary again as the machine's program.
 const (
 	roleEnv = "KUVERT_LAB_NODE" // a labConfig as JSON
-	labWait = 60 * time.Second
+	labWait = 30 * time.Second
 )
 
 type labConfig struct {
@@ -32,6 +32,8 @@ type labConfig struct {
 	LANOnly, Tempted    bool
 	Name                string
 	Follow              map[byte][]string // addresses by seed
+	Station             string            // the IP address of the always-on node
+	Data                string            // be that node, with the mail in this folder
 }
 
 func TestMain(m *testing.M) {
@@ -50,11 +52,16 @@ func labKey(seed byte) ed25519.PrivateKey {
 	return ed25519.NewKeyFromSeed(s[:])
 }
 
+func labHost(seed byte) node.HostKey { return node.HostKey(labKey(seed).Public().(ed25519.PublicKey)) }
+
 // labNode runs a node until it is told to stop, and prints what happens.
 func labNode(text string) error {
 	var c labConfig
 	if err := json.Unmarshal([]byte(text), &c); err != nil {
 		return err
+	}
+	if c.Data != "" {
+		return labServer(c)
 	}
 	n, err := node.New(node.Config{HostKey: labKey(c.Seed), Port: 4242, LANOnly: c.LANOnly, NoMDNS: c.NoMDNS, NoBroadcast: c.NoBroadcast})
 	if err != nil {
@@ -62,27 +69,40 @@ func labNode(text string) error {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	h := &labHandler{}
+	h := &labHandler{state: n.StationState}
+	var via []node.Station
+	if c.Station != "" {
+		st := labStation(c.Station)
+		n.UseStations([]node.Station{st})
+		st.Token = [32]byte{}
+		via = append(via, st)
+	}
 	for seed, addrs := range c.Follow {
-		n.Follow("friend", map[node.HostKey][]string{node.HostKey(labKey(seed).Public().(ed25519.PublicKey)): addrs}, nil)
+		n.Follow("friend", map[node.HostKey][]string{labHost(seed): addrs}, via)
 	}
 	n.Show(c.Name)
 	if c.Tempted {
 		for i, a := range temptations {
-			n.Follow(fmt.Sprint("temptation ", i), map[node.HostKey][]string{{byte(i), 1}: a}, nil)
+			n.Follow(fmt.Sprint("temptation ", i), map[node.HostKey][]string{labHost(byte(i) + 100): a}, tempters)
 		}
+		n.UseStations(tempters)
 	}
 	go labTalk(ctx, n, h)
 	return n.Run(ctx, h)
 }
 
-// labTalk delivers a frame again and again, and says when it was answered.
+// labTalk delivers one numbered frame after the other, each until it is answered,
+// and says which way it went.
 func labTalk(ctx context.Context, n *node.Node, h *labHandler) {
-	for ctx.Err() == nil {
-		if a, err := n.Deliver(ctx, "friend", [][]byte{{1}}); err == nil && len(a) == 1 {
-			h.say("delivered")
+	for number := byte(0); ctx.Err() == nil; time.Sleep(20 * time.Millisecond) {
+		way := "directly"
+		if n.Relayed("friend") {
+			way = "relayed"
 		}
-		time.Sleep(50 * time.Millisecond)
+		if a, err := n.Deliver(ctx, "friend", [][]byte{{number}}); err == nil && len(a) == 1 {
+			h.say("delivered %s", way)
+			number++
+		}
 	}
 }
 
@@ -94,7 +114,20 @@ var temptations = [][]string{
 	{"/ip4/192.168.7.2/tcp/4001/p2p/12D3KooWAGY5qt9euAQiYJGGAV3z4KUL7btGeSVemwkVScdUQT9o/p2p-circuit"},
 }
 
-type labHandler struct{ mu sync.Mutex }
+// tempters are stations outside, as a person may have entered them before the mode
+// was changed.
+var tempters = []node.Station{
+	{Host: labHost(90), Addrs: []string{"/ip4/8.8.8.8/udp/4040/quic-v1", "/ip4/8.8.8.8/tcp/4040"}, Token: [32]byte{1}, Relay: true},
+	{Host: labHost(91), Addrs: []string{"/dns4/example.org/tcp/4040"}, Token: [32]byte{1}, Relay: true},
+}
+
+type labHandler struct {
+	mu   sync.Mutex
+	next byte // the number of the frame that comes next
+
+	state    func(node.HostKey) node.StationState
+	reserved bool // what was said last
+}
 
 func (h *labHandler) say(format string, args ...any) {
 	h.mu.Lock()
@@ -126,21 +159,34 @@ func (h *labHandler) Bundle(context.Context, string) ([]byte, error)            
 func (h *labHandler) NetworkChanged()                                                   {}
 func (h *labHandler) PairAccepted(context.Context, node.HostKey, node.PairStream) error { return nil }
 
-func (h *labHandler) Frames(_ context.Context, _ string, _ node.HostKey, f [][]byte) []byte {
-	return make([]byte, len(f))
+// Frames takes each frame once, and says so if one is missing.
+func (h *labHandler) Frames(_ context.Context, _ string, _ node.HostKey, frames [][]byte) []byte {
+	answers := make([]byte, len(frames))
+	for i, f := range frames {
+		switch f[0] {
+		case h.next:
+			h.next++
+		case h.next - 1:
+			answers[i] = 1
+		default:
+			h.say("disorder: frame %d instead of %d", f[0], h.next)
+		}
+	}
+	return answers
 }
 
 // labProcess is a node that runs on a machine of the lab.
 type labProcess struct {
 	t    *testing.T
 	name string
-	stop func()
+	stop func() // SIGTERM
+	kill func() // SIGKILL
 
 	mu    sync.Mutex
 	lines []string
 }
 
-func startLab(t *testing.T, l *p2ptest.Lab, machine int, c labConfig) *labProcess {
+func startLab(t *testing.T, l *p2ptest.Spaces, machine string, c labConfig) *labProcess {
 	t.Helper()
 	text, err := json.Marshal(c)
 	if err != nil {
@@ -156,14 +202,12 @@ func startLab(t *testing.T, l *p2ptest.Lab, machine int, c labConfig) *labProces
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	p := &labProcess{t: t, name: l.Name(machine)}
+	p := &labProcess{t: t, name: machine}
 	done := make(chan struct{})
 	go func() { defer close(done); p.read(out) }()
-	p.stop = sync.OnceFunc(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		<-done
-		_ = cmd.Wait()
-	})
+	end := sync.OnceFunc(func() { <-done; _ = cmd.Wait() })
+	p.stop = func() { _ = cmd.Process.Signal(syscall.SIGTERM); end() }
+	p.kill = func() { _ = cmd.Process.Kill(); end() }
 	t.Cleanup(p.stop)
 	return p
 }
@@ -207,7 +251,7 @@ func TestLabDiscovery(t *testing.T) {
 			var all []*labProcess
 			for i := 1; i <= 2; i++ {
 				c.Seed, c.Name = byte(i), fmt.Sprint("person ", i)
-				all = append(all, startLab(t, l, i, c))
+				all = append(all, startLab(t, l.Spaces, l.Name(i), c))
 			}
 			for i, p := range all {
 				p.await("recognised friend", 1)
@@ -223,7 +267,7 @@ func TestLabTwoProfilesOnOneMachine(t *testing.T) {
 	l := p2ptest.NewLab(t, 2)
 	var all []*labProcess
 	for i, machine := range []int{1, 1, 2} {
-		all = append(all, startLab(t, l, machine, labConfig{Seed: byte(i + 1), NoMDNS: true, Name: fmt.Sprint("person ", i)}))
+		all = append(all, startLab(t, l.Spaces, l.Name(machine), labConfig{Seed: byte(i + 1), NoMDNS: true, Name: fmt.Sprint("person ", i)}))
 	}
 	for i, p := range all {
 		for other := range all {
@@ -242,16 +286,16 @@ func TestLabReconnects(t *testing.T) {
 	one, two := quiet, quiet
 	one.Seed, two.Seed = 1, 2
 	one.Follow = map[byte][]string{2: {"/ip4/192.168.7.2/udp/4242/quic-v1", "/ip4/192.168.7.2/tcp/4242"}}
-	a, b := startLab(t, l, 1, one), startLab(t, l, 2, two)
+	a, b := startLab(t, l.Spaces, l.Name(1), one), startLab(t, l.Spaces, l.Name(2), two)
 	a.await("recognised", 1)
 	b.await("recognised", 1)
-	l.IP(1, "link set eth0 down")
+	l.IP(l.Name(1), "link set eth0 down")
 	a.await("lost", 1)
-	l.IP(1, "link set eth0 up")
+	l.IP(l.Name(1), "link set eth0 up")
 	a.await("recognised", 2)
 	b.await("recognised", 2)
-	l.IP(1, "addr del 192.168.7.1/24 dev eth0")
-	l.IP(1, "addr add 192.168.7.101/24 brd + dev eth0")
+	l.IP(l.Name(1), "addr del 192.168.7.1/24 dev eth0")
+	l.IP(l.Name(1), "addr add 192.168.7.101/24 brd + dev eth0")
 	// A QUIC connection may survive this, a TCP connection cannot.
 	a.await("delivered", a.count("delivered")+5)
 	b.await("delivered", b.count("delivered")+5)
@@ -261,21 +305,23 @@ func TestLabReconnects(t *testing.T) {
 // whatever addresses a node is fed with. Without it, packets do: the counters work.
 func TestLabLANOnlyLeaksNothing(t *testing.T) {
 	l := p2ptest.NewLab(t, 2)
-	l.IP(1, "route add default via 192.168.7.2")
+	l.IP(l.Name(1), "route add default via 192.168.7.2")
 	for name, lanOnly := range map[string]bool{"LAN only": true, "also the Internet": false} {
 		t.Run(name, func(t *testing.T) {
-			l.Exec(1, "", "nft", "flush", "ruleset")
-			l.Count(1)
-			a := startLab(t, l, 1, labConfig{Seed: 1, LANOnly: lanOnly, Tempted: true})
-			b := startLab(t, l, 2, labConfig{Seed: 2})
+			l.Exec(l.Name(1), "", "nft", "flush", "ruleset")
+			l.Count(l.Name(1))
+			a := startLab(t, l.Spaces, l.Name(1), labConfig{Seed: 1, LANOnly: lanOnly, Tempted: true})
+			b := startLab(t, l.Spaces, l.Name(2), labConfig{Seed: 2})
 			a.await("recognised friend", 1)
 			b.await("recognised friend", 1)
 			if !lanOnly {
 				waitForLeak(t, l)
+			} else {
+				time.Sleep(tempted())
 			}
 			a.stop()
 			b.stop()
-			c := l.Counters(1)
+			c := l.Counters(l.Name(1))
 			if c["names"] != 0 || (lanOnly && c["leaks"] != 0) || c["local"] == 0 {
 				t.Errorf("packets: %v", c)
 			}
@@ -283,14 +329,36 @@ func TestLabLANOnlyLeaksNothing(t *testing.T) {
 	}
 }
 
+// tempted is for how long somebody in LAN-only mode must resist; KUVERT_SOAK makes it
+// long.
+func tempted() time.Duration {
+	if os.Getenv("KUVERT_SOAK") != "" {
+		return 2 * time.Minute
+	}
+	return 6 * time.Second
+}
+
 func waitForLeak(t *testing.T, l *p2ptest.Lab) {
 	t.Helper()
-	for end := time.Now().Add(labWait); l.Counters(1)["leaks"] == 0; time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(labWait); l.Counters(l.Name(1))["leaks"] == 0; time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("no packet was counted")
 		}
 	}
 }
 
-func (h *labHandler) StationChanged(node.HostKey)                        {}
+func (h *labHandler) StationChanged(host node.HostKey) {
+	if h.state == nil {
+		return
+	}
+	reserved := h.state(host).Reserved
+	h.mu.Lock()
+	fresh := reserved && !h.reserved
+	h.reserved = reserved
+	h.mu.Unlock()
+	if fresh {
+		h.say("station reserved")
+	}
+}
+
 func (h *labHandler) Traffic(node.Traffic, string, node.HostKey, string) {}
