@@ -18,7 +18,7 @@ FUZZTIME ?= 30
 # reading pictures is one goroutine's work.
 DRAWING := /(cmd/kuvert|app/ui.*|app/qr|assets.*)$$
 
-.PHONY: all run test nested demo pictures build windows check lint format format-check vet tidy-check race vectors fuzz bench vuln clean go system screen
+.PHONY: all run test nested demo pictures build windows check lint format format-check vet tidy-check race vectors fuzz bench soak vuln clean go system screen
 
 all: build
 
@@ -112,6 +112,10 @@ fuzz: go
 ## bench: speed, start-up and memory, printed and never asserted
 bench: screen
 	go test -run '^$$' -bench . -benchmem ./crypto/... ./storage/... ./app/core/... ./cmd/kuvertd/...
+
+## soak: 1,000 kills of two people and their node; 10,000 waiting messages
+soak: go
+	go test -timeout 40m -v -run 'KillsWithANode|ThousandsWait' ./cmd/kuvertd -args -soak
 
 ## vuln: known vulnerabilities; needs vuln.go.dev
 vuln: go

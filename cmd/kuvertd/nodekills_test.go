@@ -194,7 +194,7 @@ func TestKillsWithANode(t *testing.T) {
 		times, most = 12, 30*time.Second
 	}
 	if *soak {
-		times, most = 1000, 20*time.Minute
+		times, most = 1002, 20*time.Minute
 	}
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
