@@ -30,9 +30,14 @@ func (a *answers) Settings(context.Context) (map[string]string, error) { return 
 func (a *answers) Diagnose(context.Context) ([]core.Check, error)      { return a.checks, a.err }
 func (a *answers) Contacted(context.Context) ([]core.Contacted, error) { return a.contacted, a.err }
 func (a *answers) Nodes(context.Context) ([]core.NodeInfo, error)      { return a.nodes, a.err }
-func (a *answers) RemoveNode(_ context.Context, id string) error       { a.removed = id; return a.err }
-func (a *answers) AddNode(_ context.Context, l string) (core.NodeInfo, error) {
-	a.link = l
+
+func (a *answers) RemoveNode(_ context.Context, id string) error {
+	a.removed = id
+	return a.err
+}
+
+func (a *answers) AddNode(_ context.Context, link string) (core.NodeInfo, error) {
+	a.link = link
 	return core.NodeInfo{}, a.err
 }
 

@@ -20,7 +20,7 @@ import (
 )
 
 var nodeCommands = []command{
-	{name: "node", args: "--data DIR [--listen ADDR] [--announce ADDR]… [--no-relay] [--quota BYTES] [--retention DAYS] [--metrics ADDR] [--qr FILE.png] [--new-link]", says: "Run an always-on node: a mailbox, and a relay for those who hold its link", long: true, setup: node},
+	{name: "node", args: "--data DIR [--listen ADDR] [--qr FILE.png] …", says: "Run an always-on node: a mailbox, and a relay for those who hold its link", long: true, setup: node},
 }
 
 const (
