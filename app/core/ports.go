@@ -117,6 +117,8 @@ type Tx interface {
 	// PutContacted adds to what is known of the same (Kind, Person, Host, Addr):
 	// the first time stays, the last one and the count are raised.
 	PutContacted(c chat.Contacted) error
+	// PruneContacted forgets those last contacted before a time, and the oldest of
+	// a kind of which there are thousands.
 	PruneContacted(before time.Time) error
 }
 

@@ -123,9 +123,32 @@ func (t *Tx) PutContacted(c chat.Contacted) error {
 	return t.do(putContacted, int(c.Kind), c.Person, c.Host, c.Addr, c.First, c.Last, c.Count)
 }
 
-// PruneContacted forgets the machines last contacted before a time.
+// maxContacted is how many machines of each kind are remembered: more than any
+// office has, and no room for a stranger who comes from ever new addresses. Other
+// kinds lose nothing to them.
+const maxContacted = 2048
+
+// pruneKind spares the newest of a kind: of fewer than those, the bound is NULL.
+const pruneKind = `DELETE FROM contacted WHERE kind = ?1 AND last_at <
+	(SELECT last_at FROM contacted WHERE kind = ?1 ORDER BY last_at DESC LIMIT 1 OFFSET ?2)`
+
+// PruneContacted forgets the machines last contacted before a time, and all but
+// the newest maxContacted of each kind.
 func (t *Tx) PruneContacted(before time.Time) error {
-	return t.do("DELETE FROM contacted WHERE last_at < ?", before)
+	if err := t.do("DELETE FROM contacted WHERE last_at < ?", before); err != nil {
+		return err
+	}
+	kinds, err := list(t.c, func(r *row) int64 { return r.int64() },
+		"SELECT kind FROM contacted GROUP BY kind HAVING count(*) > ?", maxContacted)
+	if err != nil {
+		return err
+	}
+	for _, k := range kinds {
+		if err := t.do(pruneKind, k, maxContacted-1); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // listText is how a list of texts is stored; row.list is its inverse.

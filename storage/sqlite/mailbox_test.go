@@ -123,6 +123,39 @@ func TestContacted(t *testing.T) {
 	want(t, s, nil, contacted(time.Time{}))
 }
 
+func TestContactedIsBounded(t *testing.T) {
+	s := newTest(t)
+	const most = maxContacted
+	person := chat.Contacted{Kind: chat.ContactPerson, Person: anna, Addr: "192.168.1.5:1", First: t0, Last: t0, Count: 1}
+	do(t, s, func(tx *Tx) error { return tx.PutContacted(person) })
+	flood := func(from, to int) step {
+		return func(tx *Tx) error {
+			for i := from; i < to; i++ {
+				at := t0.Add(time.Duration(i+1) * time.Second)
+				c := chat.Contacted{Kind: chat.ContactStranger, Host: numbered32(1, i), Addr: "192.168.1.9:1", First: at, Last: at, Count: 1}
+				if err := tx.PutContacted(c); err != nil {
+					return err
+				}
+			}
+			return tx.PruneContacted(t0)
+		}
+	}
+	check := func(n, oldest int) {
+		t.Helper()
+		view(t, s, func(tx *ReadTx) error {
+			all, err := tx.Contacted(time.Time{})
+			if err != nil || len(all) != n+1 || all[n] != person || all[n-1].Host != numbered32(1, oldest) {
+				t.Error("the newest strangers and every person should be left", len(all), err)
+			}
+			return nil
+		})
+	}
+	do(t, s, flood(0, most))
+	check(most, 0)
+	do(t, s, flood(most, most+300))
+	check(most, 300)
+}
+
 // BenchmarkContacted notes 64 machines again and again, as a flood of connections
 // would, in updates of one each.
 func BenchmarkContacted(b *testing.B) {
