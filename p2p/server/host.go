@@ -57,6 +57,8 @@ func (s *Server) newHost() (host.Host, error) {
 		libp2p.DisableMetrics(), libp2p.DisableRelay(), libp2p.DisableIdentifyAddressDiscovery(),
 		libp2p.UserAgent(userAgent), libp2p.ProtocolVersion(protocolVersion),
 		libp2p.ForceReachabilityPublic(), libp2p.EnableAutoNATv2(),
+		// AutoNAT dials nothing as long as a detector has not seen enough successes.
+		libp2p.UDPBlackHoleSuccessCounter(nil), libp2p.IPv6BlackHoleSuccessCounter(nil),
 		libp2p.AddrsFactory(func([]ma.Multiaddr) []ma.Multiaddr { return s.Multiaddrs() }),
 	)
 	if err != nil {
