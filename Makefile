@@ -18,7 +18,7 @@ FUZZTIME ?= 30
 # reading pictures is one goroutine's work.
 DRAWING := /(cmd/kuvert|app/ui.*|app/qr|assets.*)$$
 
-.PHONY: all run test nested demo pictures build windows check lint format format-check vet tidy-check race vectors fuzz bench soak vuln clean go system screen
+.PHONY: all run test nested demo pictures build windows check lint format format-check vet tidy-check race vectors fuzz bench soak soak vuln clean go system screen
 
 all: build
 
@@ -116,6 +116,10 @@ bench: screen
 ## soak: 1,000 kills of two people and their node; 10,000 waiting messages
 soak: go
 	go test -timeout 40m -v -run 'KillsWithANode|ThousandsWait' ./cmd/kuvertd -args -soak
+
+## soak: the long versions of the tests in network namespaces; needs root, half an hour
+soak: go
+	KUVERT_SOAK=1 go test -count=1 -v -timeout 90m -run 'Lab|Flood' ./p2p/p2ptest ./cmd/kuvertd
 
 ## vuln: known vulnerabilities; needs vuln.go.dev
 vuln: go
