@@ -190,10 +190,7 @@ func bareHost(addr string) string {
 
 // keptWords says what this computer keeps for others.
 func keptWords(k core.KeptMail) string {
-	switch {
-	case !k.On:
-		return parts.T("screens.mailbox.kept.starting")
-	case k.People == 0:
+	if !k.On || k.People == 0 {
 		return parts.T("screens.mailbox.kept.nobody")
 	}
 	people := parts.N("screens.mailbox.kept.people", k.People)

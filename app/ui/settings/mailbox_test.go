@@ -173,7 +173,7 @@ func TestKeepMail(t *testing.T) {
 		kept core.KeptMail
 		want string
 	}{
-		{core.KeptMail{}, "Wird eingerichtet …"},
+		{core.KeptMail{}, parts.T("screens.mailbox.kept.nobody")},
 		{core.KeptMail{On: true}, parts.T("screens.mailbox.kept.nobody")},
 		{core.KeptMail{On: true, People: 1}, "Für 1 Person · zurzeit liegt nichts bereit"},
 		{core.KeptMail{On: true, People: 5, Blobs: 12, Bytes: 340_000}, "Für 5 Personen · 12 Nachrichten liegen bereit (340 KB)"},
