@@ -18,7 +18,7 @@ FUZZTIME ?= 30
 # reading pictures is one goroutine's work.
 DRAWING := /(cmd/kuvert|app/ui.*|app/qr|assets.*)$$
 
-.PHONY: all run test nested demo pictures build windows check lint format format-check vet tidy-check race vectors fuzz bench soak soak vuln clean go system screen
+.PHONY: all run test nested demo pictures build windows check lint format format-check vet tidy-check race vectors fuzz bench soak vuln clean go system screen
 
 all: build
 
