@@ -342,19 +342,23 @@ func (l *lane) round(ctx context.Context) (more bool, err error) {
 		}()
 	}
 	b, more, err := l.batch(ctx, t)
-	switch {
-	case err != nil:
-		return false, err
-	case b.again:
-		return true, nil
-	case errors.Is(b.wait, session.ErrNoSession):
+	if err != nil || b.again {
+		return b.again && err == nil, err
+	}
+	if errors.Is(b.wait, session.ErrNoSession) {
 		if fetched, err := l.fetch(ctx, t.ref); fetched || err != nil {
 			return fetched, err
 		}
 	}
-	out := b.items
+	return l.send(ctx, &t, b.items, more && b.wait == nil)
+}
+
+// send hands sealed items over, in the way this lane has, and reports whether
+// there may be more.
+func (l *lane) send(ctx context.Context, t *turn, items []chat.OutboxItem, more bool) (bool, error) {
+	out, handOver := items, l.deliver
 	if l.mail {
-		out = unmailed(out, l.core.now())
+		out, handOver = unmailed(items, l.core.now()), l.post
 	}
 	frames, stale, err := l.frames(ctx, out, t.ack)
 	if err != nil {
@@ -364,15 +368,11 @@ func (l *lane) round(ctx context.Context) (more bool, err error) {
 		return true, l.core.update(ctx, func(s *step) error { return s.unseal(l.person) })
 	}
 	if t.ack = t.ack && len(frames) > len(out); len(frames) == 0 {
-		l.moved(b.items)
-		return more && b.wait == nil && len(b.items) > 0, nil
+		l.moved(items)
+		return more && len(items) > 0, nil
 	}
-	handOver := l.deliver
-	if l.mail {
-		handOver = l.post
-	}
-	all, err := handOver(ctx, &t, out, frames)
-	return all && more && b.wait == nil, err
+	all, err := handOver(ctx, t, out, frames)
+	return all && more, err
 }
 
 // batch reads and seals what goes out next.
