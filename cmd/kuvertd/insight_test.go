@@ -176,37 +176,44 @@ func TestDeliverySentences(t *testing.T) {
 		en   string
 	}{
 		{
-			core.Delivery{State: chat.Queued, Where: core.WhereHere, Why: core.WhyNotFound, NextTry: at}, true,
+			core.Delivery{State: chat.Queued, Where: core.WhereHere, Why: core.WhyNotFound, NextTry: at},
+			true,
 			"Bernd: wartet auf diesem Computer. Der andere Computer ist gerade nicht erreichbar. Nächster Versuch: 2026-11-23 18:05:00.",
 			"Bernd: waits on this computer. The other computer cannot be reached now. Next try: 2026-11-23 18:05:00.",
 		},
 		{
-			core.Delivery{State: chat.Queued, Where: core.WhereHere, Why: core.WhyNoNetwork, NextTry: at}, false,
+			core.Delivery{State: chat.Queued, Where: core.WhereHere, Why: core.WhyNoNetwork, NextTry: at},
+			false,
 			"Bernd: wartet auf diesem Computer. Kuvert läuft gerade nicht. Sobald es gestartet ist, geht es von selbst weiter.",
 			"Bernd: waits on this computer. Kuvert does not run now. As soon as it is started, it goes on by itself.",
 		},
 		{
-			core.Delivery{State: chat.Queued, Where: core.WhereHere, Why: core.WhyBlocked}, false,
+			core.Delivery{State: chat.Queued, Where: core.WhereHere, Why: core.WhyBlocked},
+			false,
 			"Bernd: wartet auf diesem Computer. Sie haben diesen Kontakt blockiert.",
 			"Bernd: waits on this computer. You blocked this contact.",
 		},
 		{
-			core.Delivery{State: chat.Sent, Where: core.WhereMailbox, HeldAt: at, Why: core.WhyOffline}, true,
+			core.Delivery{State: chat.Sent, Where: core.WhereMailbox, HeldAt: at, Why: core.WhyOffline},
+			true,
 			"Bernd: liegt im Briefkasten seit 2026-11-23 18:05:00. Der andere Computer ist ausgeschaltet oder nicht verbunden.",
 			"Bernd: lies in the mailbox since 2026-11-23 18:05:00. The other computer is switched off or not connected.",
 		},
 		{
-			core.Delivery{State: chat.Sent, Where: core.WhereMailbox, Holder: "Clara", HeldAt: at}, true,
+			core.Delivery{State: chat.Sent, Where: core.WhereMailbox, Holder: "Clara", HeldAt: at},
+			true,
 			"Bernd: liegt seit 2026-11-23 18:05:00 im Briefkasten auf dem Computer von Clara.",
 			"Bernd: lies in the mailbox on the computer of Clara since 2026-11-23 18:05:00.",
 		},
 		{
-			core.Delivery{State: chat.Delivered, Where: core.WhereDevice}, true,
+			core.Delivery{State: chat.Delivered, Where: core.WhereDevice},
+			true,
 			"Bernd: ist auf dem anderen Computer angekommen.", "Bernd: has arrived on the other computer.",
 		},
 		{core.Delivery{State: chat.Read, Where: core.WhereRead}, true, "Bernd: wurde gelesen.", "Bernd: was read."},
 		{
-			core.Delivery{State: chat.Failed, Where: core.WhereHere, Why: core.WhyRefused}, true,
+			core.Delivery{State: chat.Failed, Where: core.WhereHere, Why: core.WhyRefused},
+			true,
 			"Bernd: wurde nicht zugestellt. Der andere Computer hat sie abgelehnt.",
 			"Bernd: was not delivered. The other computer refused it.",
 		},
