@@ -12,7 +12,6 @@ import (
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/p2p/host/observedaddrs"
-	"github.com/libp2p/go-libp2p/p2p/protocol/autonatv2"
 	circuit "github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/client"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	tls "github.com/libp2p/go-libp2p/p2p/security/tls"
@@ -74,14 +73,12 @@ func newHost(cfg Config, g *gater, r *router, tell func([]ma.Multiaddr) []ma.Mul
 		opts = append(opts, cfg.Underlay.Options...)
 	} else {
 		opts = append(opts, libp2p.Transport(quic.NewTransport), libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()),
-			libp2p.EnableAutoNATv2(), libp2p.NATManager(r.attach), libp2p.AddrsFactory(tell))
+			libp2p.NATManager(r.attach), libp2p.AddrsFactory(tell))
 	}
 	h, err := libp2p.New(opts...)
 	if err != nil {
 		return nil, fmt.Errorf("node: host: %w", err)
 	}
-	// We ask others whether we can be reached; nobody has us dial around for them.
-	h.RemoveStreamHandler(autonatv2.DialProtocol)
 	return h, nil
 }
 

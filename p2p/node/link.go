@@ -159,9 +159,9 @@ func (n *Node) disconnected(c network.Conn) {
 	for _, ref := range refs {
 		n.unlinkLocked(ref, l)
 	}
-	station := n.stations[l.id] != nil
+	silent := len(refs) > 0 || l.came == "" || n.dialledBackLocked(l)
 	n.mu.Unlock()
-	if len(refs) == 0 && !station && l.came != "" {
+	if !silent {
 		n.report(contacted{kind: TrafficStranger, host: l.key, addr: l.came})
 	}
 	n.spawn(func(context.Context) {
@@ -172,6 +172,17 @@ func (n *Node) disconnected(c network.Conn) {
 			n.retrySoon(ref, l.id)
 		}
 	})
+}
+
+// dialledBackLocked tells whether a link is, or comes from where there is, a station:
+// it dials back under another key when it is asked whether we can be reached.
+func (n *Node) dialledBackLocked(l *link) bool {
+	for id := range n.stations {
+		if s := n.links[id]; id == l.id || (s != nil && s.from == l.from && n.asking.busy) {
+			return true
+		}
+	}
+	return false
 }
 
 func (n *Node) unlinkLocked(ref string, l *link) {

@@ -60,6 +60,7 @@ type Node struct {
 	stations map[peer.ID]*station
 	out      outside
 	keep     keeper
+	asking   asking
 	tries    []netip.Prefix // of TryAddrs
 	probes   int            // under way
 	probed   int            // since probedAt

@@ -55,9 +55,9 @@ type view struct {
 // identified is libp2p's interface to what identify learned.
 type identified interface{ IDService() identify.IDService }
 
-// watchOutside follows what libp2p finds out about our addresses.
+// watchOutside follows what others tell of our addresses.
 func (n *Node) watchOutside(ctx context.Context) {
-	sub, err := n.host.EventBus().Subscribe([]any{new(event.EvtPeerIdentificationCompleted), new(event.EvtHostReachableAddrsChanged)})
+	sub, err := n.host.EventBus().Subscribe(new(event.EvtPeerIdentificationCompleted))
 	if err != nil {
 		n.log.Warn("addresses as others see them are not known", "error", err)
 		return
@@ -72,26 +72,10 @@ func (n *Node) watchOutside(ctx context.Context) {
 			if !ok {
 				return
 			}
-			n.tookEvent(e)
+			if e, ok := e.(event.EvtPeerIdentificationCompleted); ok {
+				n.sawUs(e.Conn, e.ObservedAddr)
+			}
 		}
-	}
-}
-
-func (n *Node) tookEvent(e any) {
-	switch e := e.(type) {
-	case event.EvtPeerIdentificationCompleted:
-		n.sawUs(e.Conn, e.ObservedAddr)
-	case event.EvtHostReachableAddrsChanged:
-		n.mu.Lock()
-		n.out.reachable, n.out.verdict = places(e.Reachable), 0
-		switch {
-		case len(e.Reachable) > 0:
-			n.out.verdict = 1
-		case len(e.Unreachable) > 0 && len(e.Unknown) == 0:
-			n.out.verdict = -1
-		}
-		n.mu.Unlock()
-		n.h.NetworkChanged()
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/protocol"
+	"github.com/libp2p/go-libp2p/p2p/protocol/autonatv2"
 
 	"github.com/kuvert-im/kuvert/p2p/bundle"
 	"github.com/kuvert-im/kuvert/p2p/deliver"
@@ -27,6 +28,7 @@ func (n *Node) serveAll(h host.Host) {
 	n.serve(h, status.ID, n.serveStatus)
 	n.serve(h, bundle.ID, n.serveBundle)
 	n.serve(h, pair.ID, n.servePair)
+	n.serve(h, autonatv2.DialBackProtocol, n.serveDialBack)
 }
 
 // serve sets the handler of a protocol. A stream whose handler fails is reset.

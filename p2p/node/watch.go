@@ -51,6 +51,7 @@ func (n *Node) watchLoop(ctx context.Context) {
 		n.dropSpares(now)
 		n.dropRelayed(now)
 		n.dropIdleStations(now)
+		n.askOutside(now)
 		if s := n.State(); !reflect.DeepEqual(s, state) {
 			state = s
 			n.h.NetworkChanged()
