@@ -122,7 +122,8 @@ func mailboxCheck(nodes []NodeInfo) Check {
 		}
 	}
 	return check("mailbox", p, when(len(nodes) == 0, LevelNote, "none"), when(is(NodeConnected), LevelOK, "ok"),
-		when(is(NodeFull), LevelBad, "full"), when(is(NodeRefused), LevelBad, "refused"), when(true, LevelBad, "unreachable"))
+		when(is(NodeFull), LevelBad, "full"), when(is(NodeRefused), LevelBad, "refused"),
+		when(is(NodeOutside) && len(at) == 1, LevelNote, "outside"), when(true, LevelBad, "unreachable"))
 }
 
 // clockCheck compares this computer's clock with those of the people who wrote: a
