@@ -360,7 +360,7 @@ var Checks = []struct {
 	{"outside", []string{"lan_only", "reachable", "mapped", "unreachable", "unknown"}}, // addr
 	{"nat", []string{"lan_only", "none", "cone", "symmetric", "unknown"}},              //
 	{"relay", []string{"lan_only", "ok", "no_node", "no"}},                             //
-	{"mailbox", []string{"ok", "none", "unreachable", "refused", "full"}},              // node
+	{"mailbox", []string{"ok", "none", "unreachable", "refused", "full", "outside"}},   // node
 	{"clock", []string{"ok", "wrong", "unknown"}},                                      // minutes
 	{"disk", []string{"ok", "low", "full"}},                                            // free
 	{"database", []string{"ok", "damaged"}},                                            //
