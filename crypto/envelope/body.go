@@ -15,10 +15,11 @@ const (
 	MaxBundle = 16 << 10
 )
 
-// MessageBody is a text in a conversation.
+// MessageBody is a text in a conversation, or files, or both.
 type MessageBody struct {
 	Text    string   // valid UTF-8, at most MaxText bytes
 	ReplyTo [16]byte // zero: an answer to nothing
+	Files   []File   // at most MaxFiles
 	Ext     canon.Ext
 }
 
@@ -54,9 +55,10 @@ type DigitsBody struct {
 }
 
 type wireMessage struct {
-	Text    string    `cbor:"1,keyasint"`
-	ReplyTo []byte    `cbor:"2,keyasint,omitempty"`
-	Ext     canon.Ext `cbor:"-1,keyasint,omitempty"`
+	Text    string     `cbor:"1,keyasint"`
+	ReplyTo []byte     `cbor:"2,keyasint,omitempty"`
+	Files   []wireFile `cbor:"3,keyasint,omitempty"`
+	Ext     canon.Ext  `cbor:"-1,keyasint,omitempty"`
 }
 
 type wireStart struct {
@@ -83,7 +85,11 @@ func (b MessageBody) Encode() ([]byte, error) {
 	if err := checkText(b.Text, MaxText); err != nil {
 		return nil, err
 	}
-	return encodeBody(wireMessage{Text: b.Text, ReplyTo: optional(b.ReplyTo[:]), Ext: b.Ext})
+	files, err := wireFiles(b.Files)
+	if err != nil {
+		return nil, err
+	}
+	return encodeBody(wireMessage{Text: b.Text, ReplyTo: optional(b.ReplyTo[:]), Files: files, Ext: b.Ext})
 }
 
 // DecodeMessage reads a MessageBody.
@@ -94,6 +100,9 @@ func DecodeMessage(raw []byte) (b MessageBody, err error) {
 	}
 	b = MessageBody{Text: w.Text, Ext: w.Ext}
 	if err := readOptional(b.ReplyTo[:], w.ReplyTo); err != nil {
+		return b, err
+	}
+	if b.Files, err = filesOf(w.Files); err != nil {
 		return b, err
 	}
 	return b, checkText(b.Text, MaxText)

@@ -50,6 +50,7 @@ func sampleBodies() []body {
 	return []body{
 		MessageBody{Text: "Grüß Gott 👋", ReplyTo: [16]byte{4}, Ext: ext},
 		MessageBody{Text: ""},
+		MessageBody{Files: []File{sampleFile(), {Identity: "i", Sealed: 1, Manifest: [32]byte{1}, Name: "\x00"}}},
 		StartBody{Name: "Änne", Reach: &reach, Ext: ext},
 		StartBody{Name: "Bob"},
 		ReadBody{IDs: [][16]byte{{5}, {6}}},

@@ -259,7 +259,7 @@ func refusedPayloads(t *testing.T) (out []vector.Refused) {
 
 func bodyVectors(t *testing.T) (out []bodyVector) {
 	t.Helper()
-	names := []string{"message: 'Grüß Gott 👋', answer to 04…, ext {9: 1}", "message: empty", "start: 'Änne' with reach", "start: 'Bob'", "read: two", "reach: two addresses, next host key", "reach: one address", "reach: two nodes, a queue for mail at each, an inbox at the second, the token with which mail is kept", "bundle", "digits: commitment of session 07… to 08…", "digits: number 09…", "digits: 08… revealed"}
+	names := []string{"message: 'Grüß Gott 👋', answer to 04…, ext {9: 1}", "message: empty", "message: two files, the second with the least", "start: 'Änne' with reach", "start: 'Bob'", "read: two", "reach: two addresses, next host key", "reach: one address", "reach: two nodes, a queue for mail at each, an inbox at the second, the token with which mail is kept", "bundle", "digits: commitment of session 07… to 08…", "digits: number 09…", "digits: 08… revealed"}
 	for i, b := range sampleBodies() {
 		raw, err := b.Encode()
 		if err != nil {
