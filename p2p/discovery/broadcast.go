@@ -139,7 +139,9 @@ func (s *Service) announce(pc net.PacketConn, ask bool) {
 		s.cfg.Logger.Debug("interfaces could not be read", "error", err)
 	}
 	for _, a := range to {
-		s.searched(netip.AddrPortFrom(a, uint16(s.cfg.BroadcastPort)).String())
+		if !a.IsLoopback() { // that reaches nobody else
+			s.searched(netip.AddrPortFrom(a, uint16(s.cfg.BroadcastPort)).String())
+		}
 		s.send(pc, packet, a)
 	}
 }

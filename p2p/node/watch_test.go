@@ -1,6 +1,9 @@
 package node
 
 import (
+	"context"
+	"net/netip"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -33,7 +36,18 @@ type fakeConn struct {
 	network.Conn
 	stat    network.ConnStats
 	streams int
+	closed  atomic.Bool
 }
+
+// NewStream never succeeds: the connection is dead.
+func (c *fakeConn) NewStream(ctx context.Context) (network.Stream, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+func (c *fakeConn) Close() error                 { c.closed.Store(true); return nil }
+func (c *fakeConn) IsClosed() bool               { return c.closed.Load() }
+func (c *fakeConn) RemotePeer() peer.ID          { return "bob" }
+func (c *fakeConn) LocalMultiaddr() ma.Multiaddr { return c.RemoteMultiaddr() }
 
 func (c *fakeConn) Stat() network.ConnStats { return c.stat }
 func (c *fakeConn) RemoteMultiaddr() ma.Multiaddr {
@@ -102,5 +116,26 @@ func TestBackoffIsBoundedAndEventsCutItShort(t *testing.T) {
 		if d := time.Until(target.next); d < unknownWait*3/4 {
 			t.Errorf("somebody who does not know us is tried again in %v", d)
 		}
+	})
+}
+
+// Somebody who connects again may have lost the old connection: it is closed before
+// anybody waits for an answer on it.
+func TestDeadConnectionBesideAFreshOneIsClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n, err := New(Config{HostKey: newPerson(t, "alice").cfg.HostKey})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.running, n.ctx = true, t.Context()
+		n.ifaces.addrs = []netip.Addr{netip.MustParseAddr("10.0.0.1")}
+		dead, fresh := &fakeConn{}, &fakeConn{}
+		l := &link{id: "bob", conns: map[network.Conn]*pulse{dead: {}, fresh: {}}}
+		n.beside(l, fresh, l.conns[fresh], map[network.Conn]*pulse{dead: l.conns[dead]})
+		time.Sleep(besidePatience + time.Millisecond)
+		if !dead.closed.Load() || fresh.closed.Load() {
+			t.Errorf("closed: the dead one %v, the fresh one %v", dead.closed.Load(), fresh.closed.Load())
+		}
+		n.wg.Wait()
 	})
 }
