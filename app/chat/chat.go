@@ -47,6 +47,15 @@ var (
 	ErrRefused             = errors.New("other side refused")
 	ErrQuota               = errors.New("mailbox is full")
 	ErrNodeLink            = errors.New("not a node's access link")
+	ErrLocked              = errors.New("profile asks for its passphrase")
+	ErrWrongPassphrase     = errors.New("passphrase or key does not open the profile")
+	ErrPassphraseShort     = errors.New("passphrase is too short or too long")
+	ErrPassphraseNeeded    = errors.New("profile needs a passphrase")
+	ErrSheetMistyped       = errors.New("not a key of an emergency sheet")
+	ErrNoKeyring           = errors.New("system's keyring cannot be used")
+	ErrKeyringEmpty        = errors.New("system's keyring does not know the profile")
+	ErrKeyFile             = errors.New("key file cannot be used")
+	ErrVault               = errors.New("file of the profile's keys is missing or damaged")
 )
 
 // State is how far a message has come. The values are stored; never change them.

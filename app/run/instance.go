@@ -34,7 +34,9 @@ type Instance struct {
 
 // Open takes a profile and opens it. Errors: chat.ErrNoProfile,
 // chat.ErrProfileBusy, chat.ErrReadOnly, chat.ErrCorrupt, chat.ErrNewerSchema,
-// chat.ErrDiskFull, chat.ErrPortTaken.
+// chat.ErrDiskFull, chat.ErrPortTaken; of its lock chat.ErrLocked (with
+// chat.ErrNoKeyring or chat.ErrKeyringEmpty if the keyring should have opened it),
+// chat.ErrWrongPassphrase, chat.ErrSheetMistyped, chat.ErrKeyFile, chat.ErrVault.
 func Open(ctx context.Context, o Options) (*Instance, error) {
 	dir, err := resolve(o.Dir)
 	if err != nil {
@@ -50,7 +52,12 @@ func Open(ctx context.Context, o Options) (*Instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	store, err := openStore(ctx, dir, f.log)
+	key, err := f.unlock(ctx, o.Unlock)
+	if err != nil {
+		return nil, errors.Join(err, f.release())
+	}
+	defer key.Wipe()
+	store, err := openStore(ctx, dir, key, f.log)
 	if err != nil {
 		f.log.Error("profile does not open", "err", err)
 		return nil, errors.Join(err, f.release())

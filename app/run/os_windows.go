@@ -2,6 +2,7 @@ package run
 
 import (
 	"errors"
+	"io/fs"
 
 	"golang.org/x/sys/windows"
 )
@@ -11,3 +12,9 @@ func isReadOnly(err error) bool { return errors.Is(err, windows.ERROR_WRITE_PROT
 func isDiskFull(err error) bool {
 	return errors.Is(err, windows.ERROR_DISK_FULL) || errors.Is(err, windows.ERROR_HANDLE_DISK_FULL)
 }
+
+// private: the access list of the user's folder keeps others out.
+func private(fs.FileMode) bool { return true }
+
+// syncFolder: the file system's journal keeps the order of names.
+func syncFolder(string) error { return nil }

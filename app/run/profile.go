@@ -14,6 +14,7 @@ import (
 
 	"github.com/kuvert-im/kuvert/app/chat"
 	"github.com/kuvert-im/kuvert/app/core"
+	"github.com/kuvert-im/kuvert/crypto/vault"
 	"github.com/kuvert-im/kuvert/storage/sqlite"
 )
 
@@ -66,19 +67,25 @@ func Exists(dir string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	switch _, err := os.Stat(filepath.Join(dir, databaseFile)); {
-	case err == nil:
-		return true, nil
-	case errors.Is(err, fs.ErrNotExist):
-		return false, nil
-	default:
-		return false, explain(fmt.Errorf("run: profile: %w", err))
+	for _, name := range []string{vaultFile, vaultCopy} {
+		if there, err := exists(filepath.Join(dir, name)); there || err != nil {
+			return there, err
+		}
 	}
+	// A database without a vault is damage, unless it is being made.
+	making, err := exists(filepath.Join(dir, vaultMaking))
+	if making || err != nil {
+		return false, err
+	}
+	return exists(filepath.Join(dir, databaseFile))
 }
 
 // Create makes a profile in dir ("" is DefaultDir), and the folder if it is
-// missing. chat.ErrProfileExists leaves an existing one alone.
-func Create(ctx context.Context, dir string, p core.NewProfile) (err error) {
+// missing. chat.ErrProfileExists leaves an existing one alone. Until it is made
+// completely there is none. Errors about its protection: chat.ErrNoKeyring,
+// chat.ErrPassphraseNeeded (this login has another profile), chat.ErrPassphraseShort,
+// chat.ErrKeyFile.
+func Create(ctx context.Context, dir string, p core.NewProfile, how Protection) (err error) {
 	dir, err = resolve(dir)
 	if err != nil {
 		return err
@@ -94,11 +101,86 @@ func Create(ctx context.Context, dir string, p core.NewProfile) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.release()) }()
-	store, err := openStore(ctx, dir, f.log)
+	if exists, err := Exists(dir); exists || err != nil {
+		return errors.Join(chat.ErrProfileExists, err)
+	}
+	v, key, err := newVault(ctx, dir, how)
 	if err != nil {
 		return err
 	}
-	return errors.Join(core.Create(ctx, coreStore{store}, p), store.Close())
+	defer key.Wipe()
+	if err := f.create(ctx, v, key, p); err != nil {
+		if v.Has(vault.Keyring) {
+			_ = keyringDelete(ctx, v.ID())
+		}
+		return err
+	}
+	f.remember(v)
+	return nil
+}
+
+// create makes the files of a profile. It exists from the moment on when its vault
+// has its name; what an earlier attempt left is removed.
+func (f *folder) create(ctx context.Context, v *vault.Vault, key vault.Key, p core.NewProfile) error {
+	making := filepath.Join(f.dir, vaultMaking)
+	if there, err := exists(making); err != nil {
+		return err
+	} else if there {
+		for _, suffix := range []string{"", "-wal", "-shm"} {
+			if err := os.Remove(filepath.Join(f.dir, databaseFile+suffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return explain(fmt.Errorf("run: unfinished profile: %w", err))
+			}
+		}
+	}
+	b, err := v.Marshal()
+	if err != nil {
+		return vaultError(err)
+	}
+	if err := replaceFile(making, b); err != nil {
+		return err
+	}
+	store, err := openStore(ctx, f.dir, key, f.log)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(core.Create(ctx, coreStore{store}, p), store.Close()); err != nil {
+		return err
+	}
+	if err := rename(making, filepath.Join(f.dir, vaultFile)); err != nil {
+		return explain(fmt.Errorf("run: profile: %w", err))
+	}
+	return replaceFile(filepath.Join(f.dir, vaultCopy), b)
+}
+
+// unlock opens the vault and mends it where it was damaged.
+func (f *folder) unlock(ctx context.Context, u Unlock) (vault.Key, error) {
+	v, whole, err := readVault(f.dir)
+	if err != nil {
+		return vault.Key{}, err
+	}
+	key, err := unlock(ctx, v, u)
+	if err != nil {
+		return vault.Key{}, err
+	}
+	if !whole {
+		f.log.Warn("vault or its copy was damaged or missing")
+		if err := mendVault(ctx, f.dir); err != nil {
+			f.log.Error("vault was not mended", "err", err)
+		}
+	}
+	f.remember(v)
+	return key, nil
+}
+
+// remember keeps the profile in the list of this login's, where one can be kept.
+// Key files are for machines where nobody logs in.
+func (f *folder) remember(v *vault.Vault) {
+	if !v.Has(vault.Passphrase) && !v.Has(vault.Keyring) {
+		return
+	}
+	if err := rememberProfile(f.dir); err != nil {
+		f.log.Warn("profile is not in the list of profiles", "err", err)
+	}
 }
 
 // folder is a profile's folder while this process has it.
@@ -133,7 +215,7 @@ func (f *folder) release() error {
 
 // openStore opens the database. A new one is for this user alone; SQLite gives
 // its WAL the same mode.
-func openStore(ctx context.Context, dir string, log *slog.Logger) (*sqlite.Store, error) {
+func openStore(ctx context.Context, dir string, _ vault.Key, log *slog.Logger) (*sqlite.Store, error) {
 	path := filepath.Join(dir, databaseFile)
 	db, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {

@@ -45,6 +45,8 @@ const (
 type Options struct {
 	// Dir is the profile's folder; "" is DefaultDir.
 	Dir string
+	// Unlock opens the profile's vault.
+	Unlock Unlock
 	// Offline opens the profile without any network: for a brief command, whose
 	// messages wait in the outbox until the profile is served.
 	Offline bool

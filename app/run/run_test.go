@@ -31,8 +31,10 @@ func newProfile(t *testing.T) string {
 	must(t, err)
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	t.Setenv("XDG_RUNTIME_DIR", dir)
+	t.Setenv("XDG_DATA_HOME", dir)
+	t.Setenv(keyFileEnv, filepath.Join(dir, "key"))
 	profile := filepath.Join(dir, "profile")
-	must(t, Create(t.Context(), profile, core.NewProfile{Name: "Alice", Network: core.NetworkLAN}))
+	must(t, Create(t.Context(), profile, core.NewProfile{Name: "Alice", Network: core.NetworkLAN}, Protection{}))
 	return profile
 }
 
@@ -60,7 +62,7 @@ func loopback(dir string) Options {
 
 func TestLifeOfAProfile(t *testing.T) {
 	dir := newProfile(t)
-	if err := Create(t.Context(), dir, core.NewProfile{Name: "Bob"}); !errors.Is(err, chat.ErrProfileExists) {
+	if err := Create(t.Context(), dir, core.NewProfile{Name: "Bob"}, Protection{}); !errors.Is(err, chat.ErrProfileExists) {
 		t.Errorf("a second profile: %v", err)
 	}
 	if _, err := Attach(t.Context(), dir); !errors.Is(err, rpc.ErrNotRunning) {

@@ -139,7 +139,7 @@ func (p *program) firstStart() {
 		Window: p.window, Work: p.pump.Work, Icon: icons.App(),
 		Language: system, SetLanguage: p.speak,
 		Create: func(ctx context.Context, a firststart.Answers) error {
-			return run.Create(ctx, p.opts.Dir, newProfile(a, system))
+			return run.Create(ctx, p.opts.Dir, newProfile(a, system), run.Protection{})
 		},
 		Done: func(addContact bool) {
 			p.reopen(func() {

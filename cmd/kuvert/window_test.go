@@ -122,7 +122,8 @@ func TestRealWindow(t *testing.T) {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
 	profile := filepath.Join(t.TempDir(), "profile")
-	if err := run.Create(t.Context(), profile, core.NewProfile{Name: "Sabine", Network: core.NetworkLAN}); err != nil {
+	t.Setenv("KUVERT_KEY_FILE", filepath.Join(t.TempDir(), "key"))
+	if err := run.Create(t.Context(), profile, core.NewProfile{Name: "Sabine", Network: core.NetworkLAN}, run.Protection{}); err != nil {
 		t.Fatal(err)
 	}
 	first := startWindow(t, binary, screen, profile)

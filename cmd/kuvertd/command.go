@@ -28,6 +28,9 @@ type env struct {
 	profile string
 	json    bool
 	timeout time.Duration
+
+	passphraseFile, keyFile, sheetFile string     // as the flags name them
+	unlock                             run.Unlock // what they say
 }
 
 // action carries out a command.
@@ -45,7 +48,7 @@ type command struct {
 
 // commands in the order in which the help shows them.
 func commands() []command {
-	return slices.Concat(profileCommands, peopleCommands, messageCommands, networkCommands, nodeCommands)
+	return slices.Concat(profileCommands, vaultCommands, peopleCommands, messageCommands, networkCommands, nodeCommands)
 }
 
 // errUsage is wrong use; its text says what is wrong.
@@ -106,6 +109,9 @@ func (e *env) flags(name string) *pflag.FlagSet {
 	}
 	f.StringVar(&e.profile, "profile", e.profile, "folder of the profile")
 	f.BoolVar(&e.json, "json", e.json, "print JSON")
+	f.StringVar(&e.passphraseFile, "passphrase-file", e.passphraseFile, "file with the profile's passphrase on its first line")
+	f.StringVar(&e.keyFile, "key-file", e.keyFile, "file with a key of the profile, mode 0600")
+	f.StringVar(&e.sheetFile, "sheet-file", e.sheetFile, "file with the key of the emergency sheet")
 	f.DurationVar(&e.timeout, "timeout", e.timeout, "how long the command may take")
 	return f
 }
@@ -130,6 +136,9 @@ func (e *env) run(ctx context.Context, c command, args []string) error {
 	if n := f.NArg(); n < c.min || n > c.max {
 		return usagef("wrong number of arguments: kuvertd %s %s", c.name, c.args)
 	}
+	if err := e.readUnlock(); err != nil {
+		return err
+	}
 	if !c.long {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, e.timeout)
@@ -139,7 +148,7 @@ func (e *env) run(ctx context.Context, c command, args []string) error {
 }
 
 func (e *env) help() {
-	fmt.Fprintf(e.out, "Kuvert without a window. Every command takes --profile DIR and --json.\n\n")
+	fmt.Fprintf(e.out, "Kuvert without a window. Every command takes --profile DIR and --json,\nand --passphrase-file FILE for a profile that asks for its passphrase.\n\n")
 	w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
 	for _, c := range commands() {
 		fmt.Fprintf(w, "kuvertd %s %s\t%s\n", c.name, c.args, c.says)
@@ -156,7 +165,7 @@ func (e *env) with(ctx context.Context, do func(core.Client) error) error {
 // withState is with for a command that must know whether Kuvert runs: one opened
 // for the command alone has no network.
 func (e *env) withState(ctx context.Context, do func(c core.Client, runs bool) error) error {
-	s, err := run.AttachOrOpen(ctx, run.Options{Dir: e.profile, Offline: true})
+	s, err := run.AttachOrOpen(ctx, run.Options{Dir: e.profile, Offline: true, Unlock: e.unlock})
 	if err != nil {
 		return err
 	}

@@ -182,6 +182,7 @@ func testEnv(t testing.TB) (dir string, env []string) {
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	t.Setenv("XDG_RUNTIME_DIR", dir)
 	t.Setenv("HOME", dir)
+	t.Setenv("KUVERT_KEY_FILE", filepath.Join(dir, "key"))
 	return dir, os.Environ()
 }
 

@@ -161,7 +161,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata",
 		Setup: func(e *testscript.Env) error {
 			runtime := filepath.Join(e.WorkDir, "run")
-			e.Vars = append(e.Vars, "XDG_RUNTIME_DIR="+runtime, "KUVERTD="+kuvertd, "TERM=dumb")
+			e.Vars = append(e.Vars, "XDG_RUNTIME_DIR="+runtime, "KUVERTD="+kuvertd, "TERM=dumb", "KUVERT_KEY_FILE="+filepath.Join(e.WorkDir, "key"))
 			st := &stage{daemons: map[string]*daemon{}}
 			e.Values["stage"] = st
 			e.Defer(func() {
@@ -212,7 +212,7 @@ func cmdServe(ts *testscript.TestScript, _ bool, args []string) {
 
 func scriptEnv(ts *testscript.TestScript) []string {
 	var env []string
-	for _, k := range []string{"PATH", "HOME", "TMPDIR", "XDG_RUNTIME_DIR"} {
+	for _, k := range []string{"PATH", "HOME", "TMPDIR", "XDG_RUNTIME_DIR", "XDG_DATA_HOME", "KUVERT_KEY_FILE"} {
 		env = append(env, k+"="+ts.Getenv(k))
 	}
 	return env

@@ -14,7 +14,7 @@ import (
 )
 
 var profileCommands = []command{
-	{name: "init", args: "--name NAME [--lan-only]", says: "Make a profile", setup: initProfile},
+	{name: "init", args: "--name NAME [--lan-only] [--keyring]", says: "Make a profile", setup: initProfile},
 	{name: "serve", args: "[--listen HOST:PORT] [--no-discovery]", says: "Run the client without a window until it is told to end", long: true, setup: serve},
 	{name: "whoami", says: "Print my name and id", setup: whoami},
 	{name: "settings", args: "get [KEY] | set KEY VALUE", says: "Print or change settings", min: 1, max: 3, setup: settings},
@@ -23,6 +23,7 @@ var profileCommands = []command{
 func initProfile(f *pflag.FlagSet) action {
 	name := f.String("name", "", "my name, as contacts see it")
 	lanOnly := f.Bool("lan-only", false, "never leave this network")
+	keyring := f.Bool("keyring", false, "let the system's keyring open the profile as well as the passphrase")
 	return func(ctx context.Context, e *env, _ []string) error {
 		if *name == "" {
 			return usagef("--name is missing")
@@ -31,7 +32,8 @@ func initProfile(f *pflag.FlagSet) action {
 		if *lanOnly {
 			p.Network = core.NetworkLAN
 		}
-		if err := run.Create(ctx, e.profile, p); err != nil {
+		how := run.Protection{Passphrase: e.unlock.Passphrase, KeyFile: e.unlock.KeyFile, Keyring: *keyring}
+		if err := run.Create(ctx, e.profile, p, how); err != nil {
 			return err
 		}
 		return e.with(ctx, func(c core.Client) error { return e.showProfile(ctx, c, "Made the profile of") })
@@ -57,7 +59,7 @@ func serveOptions(f *pflag.FlagSet) func(*env) run.Options {
 	listen := f.String("listen", "", "HOST:PORT to listen on; HOST is empty or 127.0.0.1")
 	alone := f.Bool("no-discovery", false, "neither announce this computer in the network nor look for others")
 	return func(e *env) run.Options {
-		return run.Options{Dir: e.profile, Listen: *listen, NoDiscovery: *alone}
+		return run.Options{Dir: e.profile, Unlock: e.unlock, Listen: *listen, NoDiscovery: *alone}
 	}
 }
 

@@ -43,7 +43,9 @@ type Cost struct {
 }
 
 // String is "3 × 64 MiB × 4".
-func (c Cost) String() string { return fmt.Sprintf("%d × %d MiB × %d", c.Passes, c.Memory>>10, c.Lanes) }
+func (c Cost) String() string {
+	return fmt.Sprintf("%d × %d MiB × %d", c.Passes, c.Memory>>10, c.Lanes)
+}
 
 func (c Cost) check() error {
 	if c.Passes < MinPasses || c.Passes > MaxPasses || c.Memory < MinMemory || c.Memory > MaxMemory ||

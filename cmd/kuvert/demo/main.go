@@ -57,6 +57,9 @@ func show(ctx context.Context, out string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
+	if err := os.Setenv("KUVERT_KEY_FILE", filepath.Join(work, "key")); err != nil { // no keyring on a virtual screen
+		return err
+	}
 	if err := os.Setenv("XDG_RUNTIME_DIR", work); err != nil { // for the sockets of the two programs
 		return err
 	}

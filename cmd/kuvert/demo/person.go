@@ -43,7 +43,7 @@ type person struct {
 func (d *demo) person(ctx context.Context, work, name string, x int) (*person, error) {
 	short := strings.ToLower(strings.Fields(name)[0])
 	p := &person{name: name, short: short, demo: d, dir: filepath.Join(work, short), x: x}
-	err := run.Create(ctx, p.dir, core.NewProfile{Name: name, Network: core.NetworkLAN, Language: "de"})
+	err := run.Create(ctx, p.dir, core.NewProfile{Name: name, Network: core.NetworkLAN, Language: "de"}, run.Protection{})
 	return p, err
 }
 
