@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/kuvert-im/kuvert/app/chat"
 	"github.com/kuvert-im/kuvert/app/core"
@@ -22,6 +23,7 @@ type Link struct {
 	shown    string
 	stations []core.Node
 	failing  int // deliveries still to fail while the connection stands
+	slow     time.Duration
 }
 
 var _ core.Transport = (*Link)(nil)
@@ -194,6 +196,13 @@ func (l *Link) FailDeliveries(n int) {
 	l.failing = n
 }
 
+// SetSlow lets each frame that comes to this computer take so long.
+func (l *Link) SetSlow(d time.Duration) {
+	l.net.mu.Lock()
+	defer l.net.mu.Unlock()
+	l.slow = d
+}
+
 func (l *Link) fails() bool {
 	l.net.mu.Lock()
 	defer l.net.mu.Unlock()
@@ -214,10 +223,13 @@ func (l *Link) carry(ctx context.Context, c *conn, f []byte) (byte, error) {
 	l.net.mu.Lock()
 	i := c.side(l)
 	other, ref := c.ends[1-i], c.refs[1-i]
-	h := other.handler
+	h, slow := other.handler, other.slow
 	l.net.mu.Unlock()
 	if h == nil {
 		return 0, errBroken
+	}
+	if slow > 0 {
+		time.Sleep(slow)
 	}
 	v := l.net.judge(l, other, f)
 	switch v {

@@ -31,13 +31,22 @@ type Station struct {
 	Meddle func([]core.MailBlob) []core.MailBlob
 	// Swallow makes it say that it stored what it did not.
 	Swallow bool
+	endless [24]byte // send id of the queue whose list never ends
+	lists   int      // of it
 }
 
 type queue struct {
 	core.QueueIDs
 	blobs []core.MailBlob
 	slot  uint64 // place of the slot's blob, 0: none
-	seen  map[[32]byte]bool
+	seen  map[[32]byte]time.Time
+}
+
+// goneLife is how long a station remembers what it had, as storage/mailstore does.
+const goneLife = 12 * time.Hour
+
+func (q *queue) knows(b []byte, hash [32]byte) bool {
+	return time.Since(q.seen[hash]) < goneLife || slices.ContainsFunc(q.blobs, func(o core.MailBlob) bool { return bytes.Equal(o.Blob, b) })
 }
 
 // NewStation starts a station.
@@ -76,7 +85,7 @@ func (s *Station) Forget(queues bool) {
 	s.net.mu.Lock()
 	defer s.net.mu.Unlock()
 	for _, q := range s.queues {
-		q.blobs, q.slot, q.seen = nil, 0, map[[32]byte]bool{}
+		q.blobs, q.slot, q.seen = nil, 0, map[[32]byte]time.Time{}
 	}
 	if queues {
 		s.queues = nil
@@ -104,11 +113,51 @@ func (s *Station) copyLocked() []*queue {
 	var out []*queue
 	for _, q := range s.queues {
 		c := *q
-		c.blobs, c.seen = slices.Clone(q.blobs), map[[32]byte]bool{}
+		c.blobs, c.seen = slices.Clone(q.blobs), map[[32]byte]time.Time{}
 		for k := range q.seen {
-			c.seen[k] = true
+			c.seen[k] = q.seen[k]
 		}
 		out = append(out, &c)
+	}
+	return out
+}
+
+// Swap gives each queue what lies in another.
+func (s *Station) Swap() {
+	s.net.mu.Lock()
+	defer s.net.mu.Unlock()
+	var first []core.MailBlob
+	for i, q := range s.queues {
+		if i == 0 {
+			first = q.blobs
+		}
+		if q.blobs = first; i+1 < len(s.queues) {
+			q.blobs = s.queues[i+1].blobs
+		}
+	}
+	s.changedLocked()
+}
+
+// Endless lets the list of one queue, named by its send id, never end.
+func (s *Station) Endless(id [24]byte) {
+	s.net.mu.Lock()
+	defer s.net.mu.Unlock()
+	s.endless = id
+	s.changedLocked()
+}
+
+// Lists returns how often that list was asked for.
+func (s *Station) Lists() int {
+	s.net.mu.Lock()
+	defer s.net.mu.Unlock()
+	return s.lists
+}
+
+// rubbishLocked is a full page of an endless list.
+func (s *Station) rubbishLocked(after uint64) (out []core.MailBlob) {
+	s.lists++
+	for i := range uint64(core.MaxMailPage) {
+		out = append(out, core.MailBlob{Place: after + 1 + i, Blob: []byte("rubbish")})
 	}
 	return out
 }
@@ -214,7 +263,7 @@ func (l *Link) MakeQueue(_ context.Context, n core.Node, q core.QueueIDs, _ time
 				return chat.ErrRefused
 			}
 		}
-		s.queues = append(s.queues, &queue{QueueIDs: q, seen: map[[32]byte]bool{}})
+		s.queues = append(s.queues, &queue{QueueIDs: q, seen: map[[32]byte]time.Time{}})
 		return nil
 	})
 }
@@ -239,11 +288,11 @@ func (l *Link) PutMail(_ context.Context, n core.Node, id [24]byte, access [32]b
 			return err
 		}
 		for _, b := range blobs {
-			if hash := sha256.Sum256(b); !q.seen[hash] {
+			if hash := sha256.Sum256(b); !q.knows(b, hash) {
 				if len(q.blobs) >= s.room {
 					return chat.ErrQuota
 				}
-				q.seen[hash] = true
+				q.seen[hash] = time.Now()
 				s.addLocked(q, b)
 			}
 			taken++
@@ -282,6 +331,10 @@ func (l *Link) ListMail(_ context.Context, n core.Node, id [24]byte, access [32]
 		q, err := s.byRecv(id, access)
 		if err != nil {
 			return err
+		}
+		if q.SendID == s.endless && s.endless != [24]byte{} {
+			out = s.rubbishLocked(after)
+			return nil
 		}
 		for _, b := range q.blobs {
 			if b.Place > after && len(out) < core.MaxMailPage {

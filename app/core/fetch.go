@@ -22,6 +22,11 @@ const (
 	steady = 30 * time.Second
 	// roomsEvery is when the queues are looked at without a reason: some are over.
 	roomsEvery = time.Hour
+	// restFirst and restMost bound the pause from the second page on that brings
+	// nothing new: whoever fills a queue with rubbish, or a node that gives the same
+	// again and again, costs a page for each pause.
+	restFirst = time.Second
+	restMost  = 15 * time.Second
 )
 
 // mail fetches from the mailboxes: a room for each node at which there are queues.
@@ -136,7 +141,7 @@ func (c *Core) wantedRooms(tx ReadTx) (map[HostKey]*room, error) {
 			if err != nil {
 				return nil, err
 			}
-			r = &room{node: n, pending: map[int]bool{}}
+			r = &room{node: n, looks: map[int]look{}}
 			rooms[q.Host] = r
 		}
 		r.queues = append(r.queues, q)
@@ -154,8 +159,17 @@ type room struct {
 	wake   chan struct{}
 
 	mu      sync.Mutex
-	pending map[int]bool // of queues: something may be there
+	looks   map[int]look // of queues
 	arrived chan struct{}
+}
+
+// look is how far a queue was looked through.
+type look struct {
+	due   bool      // something may be there
+	again bool      // something came during the page: once more from the start
+	after uint64    // the place of the last blob seen
+	poor  int       // pages in a row that brought nothing new
+	at    time.Time // no page before
 }
 
 func (r *room) again() {
@@ -209,10 +223,22 @@ func (r *room) serve(ctx context.Context) error {
 			ins = append(ins, i)
 		}
 	}
+	r.afresh()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return r.work(ctx) })
 	g.Go(func() error { return r.watch(ctx, ins) })
 	return g.Wait()
+}
+
+// afresh lets every queue be looked through from its start: the node may have been
+// put back to an older copy of itself.
+func (r *room) afresh() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for at, l := range r.looks {
+		l.after = 0
+		r.looks[at] = l
+	}
 }
 
 // make tells the node of queues that it does not know, and to drop those that are
@@ -309,7 +335,9 @@ func (r *room) watch(ctx context.Context, ins []int) error {
 			return
 		}
 		r.mu.Lock()
-		r.pending[ins[i]] = true
+		l := r.looks[ins[i]]
+		l.due, l.again = true, true
+		r.looks[ins[i]] = l
 		r.mu.Unlock()
 		select {
 		case r.arrived <- struct{}{}:
@@ -318,56 +346,98 @@ func (r *room) watch(ctx context.Context, ins []int) error {
 	})
 }
 
-// work fetches from the queues that hold something, one after the other.
+// work fetches from the queues that hold something, a page from each in turn: a
+// queue that is never empty holds up none of the others.
 func (r *room) work(ctx context.Context) error {
-	for {
-		at, ok := r.next()
-		if !ok {
+	t := time.NewTimer(0)
+	defer t.Stop()
+	for turn := 0; ; {
+		at, l, wait := r.next(turn)
+		if wait > 0 {
+			t.Reset(wait)
 			select {
 			case <-ctx.Done():
 				return ctx.Err()
 			case <-r.arrived:
+			case <-t.C:
 			}
 			continue
 		}
-		if err := r.fetch(ctx, r.queues[at]); err != nil {
-			return err
-		}
-	}
-}
-
-func (r *room) next() (at int, ok bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for at := range r.pending {
-		delete(r.pending, at)
-		return at, true
-	}
-	return 0, false
-}
-
-// fetch takes in what a queue holds, and deletes what was taken in.
-func (r *room) fetch(ctx context.Context, q chat.Queue) error {
-	for after := uint64(0); ; {
-		blobs, err := r.core.net.ListMail(ctx, r.node, q.RecvID, q.RecvCap, after)
-		if errors.Is(err, chat.ErrNotFound) {
-			return r.remake(ctx, q)
-		}
-		if err != nil || len(blobs) == 0 {
-			return err
-		}
-		after = blobs[len(blobs)-1].Place
-		done, err := r.core.takeMail(ctx, q, blobs)
+		turn = at + 1
+		end, err := r.fetch(ctx, r.queues[at], &l)
 		if err != nil {
 			return err
 		}
-		if len(done) == 0 {
-			continue
-		}
-		if err := r.core.net.DeleteMail(ctx, r.node, q.RecvID, q.RecvCap, done); err != nil {
-			return err
+		r.looked(at, l, end)
+	}
+}
+
+// next takes the first queue, counted from turn, that may be looked into; without
+// one it tells how long to wait.
+func (r *room) next(turn int) (at int, l look, wait time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	wait = roomsEvery
+	now := time.Now()
+	for i := range r.queues {
+		at = (turn + i) % len(r.queues)
+		l := r.looks[at]
+		switch {
+		case !l.due:
+		case l.at.After(now):
+			wait = min(wait, l.at.Sub(now))
+		default:
+			l.again = false
+			r.looks[at] = l
+			return at, l, 0
 		}
 	}
+	return 0, look{}, wait
+}
+
+// looked notes how far a queue was looked through.
+func (r *room) looked(at int, l look, end bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	l.again = r.looks[at].again
+	if end {
+		l.due, l.after = l.again, 0
+	}
+	r.looks[at] = l
+}
+
+// turned notes what a page brought.
+func (l *look) turned(news bool, now time.Time) {
+	if news || now.Sub(l.at) > restMost {
+		l.poor = 0
+	}
+	if l.at = now; news {
+		return
+	}
+	if l.poor++; l.poor > 1 {
+		l.at = now.Add(min(restFirst<<min(l.poor-2, 10), restMost))
+	}
+}
+
+// fetch takes in a page of what a queue holds, and deletes what was taken in.
+func (r *room) fetch(ctx context.Context, q chat.Queue, l *look) (end bool, err error) {
+	blobs, err := r.core.net.ListMail(ctx, r.node, q.RecvID, q.RecvCap, l.after)
+	if errors.Is(err, chat.ErrNotFound) {
+		return true, r.remake(ctx, q)
+	}
+	if err != nil || len(blobs) == 0 {
+		return true, err
+	}
+	l.after = blobs[len(blobs)-1].Place
+	done, news, err := r.core.takeMail(ctx, q, blobs)
+	if err != nil {
+		return false, err
+	}
+	l.turned(news, time.Now())
+	if len(done) == 0 {
+		return false, nil
+	}
+	return false, r.core.net.DeleteMail(ctx, r.node, q.RecvID, q.RecvCap, done)
 }
 
 // remake tells a node anew of a queue that it has lost. One that somebody else made
@@ -384,8 +454,9 @@ func (r *room) remake(ctx context.Context, q chat.Queue) error {
 
 // takeMail takes in blobs of one queue in one transaction and returns the places
 // of those that may be deleted: all but those that have to wait. What cannot be
-// opened comes again from its sender's outbox, sealed anew.
-func (c *Core) takeMail(ctx context.Context, q chat.Queue, blobs []MailBlob) (done []uint64, err error) {
+// opened comes again from its sender's outbox, sealed anew. news says whether
+// anything was new.
+func (c *Core) takeMail(ctx context.Context, q chat.Queue, blobs []MailBlob) (done []uint64, news bool, err error) {
 	ref := q.Contact.String()
 	if q.Contact.IsZero() {
 		ref = inviteRef(q.Invite)
@@ -403,14 +474,15 @@ func (c *Core) takeMail(ctx context.Context, q chat.Queue, blobs []MailBlob) (do
 		return in.finish()
 	})
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	for i, a := range answers {
+		news = news || a == AnswerCommitted
 		if a != AnswerBusy {
 			done = append(done, blobs[i].Place)
 		}
 	}
-	return done, nil
+	return done, news, nil
 }
 
 // takeBlob takes in one blob of a queue.
@@ -422,7 +494,7 @@ func (in *inbox) takeBlob(q chat.Queue, blob []byte) (answer byte, err error) {
 	case kind == mailbox.KindFrame:
 		return in.take(content)
 	case kind == mailbox.KindStatus && !q.Contact.IsZero():
-		return AnswerCommitted, in.takeMailStatus(q.Contact, content)
+		return AnswerDuplicate, in.takeMailStatus(q.Contact, content) // it may be an old one again
 	}
 	return in.refuse("blob of an unknown kind", nil), nil
 }

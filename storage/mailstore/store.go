@@ -67,8 +67,9 @@ const (
 	// maxPageLife is the latest end of a published page.
 	maxPageLife = 400 * 24 * time.Hour
 	// goneLife and goneNumbers are for how long, and for how many of the newest
-	// blobs of a queue, it is remembered that they were deleted.
-	goneLife    = 24 * time.Hour
+	// blobs of a queue, it is remembered that they were deleted. Senders put what
+	// nobody acknowledged there once more after a day: it must be taken by then.
+	goneLife    = 12 * time.Hour
 	goneNumbers = 1024
 	// maxNumber is the last number a blob of a queue can have, maxQueue the last of
 	// a queue: both are halves of a blob's id.
