@@ -255,3 +255,15 @@ func TestBytes(t *testing.T) {
 		}
 	}
 }
+
+// TestAnswersSkipHidden: a hidden button takes no room, and neither does a gap for
+// it.
+func TestAnswersSkipHidden(t *testing.T) {
+	env := uitest.Env(t, uitest.New("x"), "de", 400, 100)
+	a, b, c := parts.Primary("A", nil), parts.Primary("B", nil), parts.Primary("C", nil)
+	b.Hide()
+	env.Window.SetContent(parts.Answers(a, b, c))
+	if right := a.Position().X + a.Size().Width; c.Position().X-right > parts.Gap+0.5 {
+		t.Errorf("a gap of %.0f", c.Position().X-right)
+	}
+}
