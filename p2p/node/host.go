@@ -12,6 +12,7 @@ import (
 	"github.com/libp2p/go-libp2p/core/crypto"
 	"github.com/libp2p/go-libp2p/core/host"
 	"github.com/libp2p/go-libp2p/p2p/host/observedaddrs"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	circuit "github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/client"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	tls "github.com/libp2p/go-libp2p/p2p/security/tls"
@@ -62,7 +63,7 @@ func newHost(cfg Config, g *gater, r *router, tell func([]ma.Multiaddr) []ma.Mul
 		libp2p.ConnectionManager(connmgr.NullConnMgr{}), libp2p.ConnectionGater(g),
 		libp2p.MultiaddrResolver(noResolver{}),
 		libp2p.Security(tls.ID, tls.New), libp2p.Security(noise.ID, noise.New),
-		libp2p.DisableMetrics(), libp2p.EnableRelay(), libp2p.DialRanker(rankDials),
+		libp2p.DisableMetrics(), libp2p.EnableRelay(), libp2p.SwarmOpts(swarm.WithDialRanker(rankDials)),
 		libp2p.UserAgent(userAgent), libp2p.ProtocolVersion(protocolVersion),
 		// Machines that are switched off are dialled again and again: that is no
 		// sign of a network without UDP.
