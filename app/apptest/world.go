@@ -215,7 +215,7 @@ func (p *Person) SetClock(d time.Duration) {
 
 func (p *Person) open() {
 	p.w.T.Helper()
-	db, err := sqlite.Open(context.Background(), sqlite.Config{Path: p.path})
+	db, err := sqlite.Open(context.Background(), sqlite.Config{Path: p.path, Key: &[32]byte{7}})
 	p.w.check(err)
 	p.db, p.store = db, newFaultStore(db)
 }

@@ -47,10 +47,18 @@ type Database struct {
 // makes the same database at the same time, and may overwrite key afterwards.
 // Close must follow.
 //
-// Errors: ErrWrongKey, ErrNotEncrypted, ErrNewerFormat, ErrDamaged, ErrLocked, and
-// those of the system. The files are then as they were.
+// Errors: ErrWrongKey, ErrNotEncrypted, ErrNewerFormat, ErrDamaged, ErrLocked,
+// ErrFull, and those of the system. The files are then as they were.
 func Open(path string, key *Key) (*Database, error) {
 	return open(path, key, systemDisk{})
+}
+
+// full adds ErrFull to the system's error.
+func full(err error) error {
+	if err != nil && isFull(err) {
+		return fmt.Errorf("cryptvfs: %w: %w", ErrFull, err)
+	}
+	return err
 }
 
 func open(path string, key *Key, d disk) (_ *Database, err error) {
@@ -68,7 +76,7 @@ func open(path string, key *Key, d disk) (_ *Database, err error) {
 		}
 	}()
 	if err := db.createIfMissing(); err != nil {
-		return nil, err
+		return nil, full(err)
 	}
 	if err := db.take(); err != nil {
 		return nil, err
@@ -223,7 +231,7 @@ func (db *Database) Copy(ctx context.Context, to string) (err error) {
 		return err
 	}
 	if err := errors.Join(db.copyTo(ctx, f), f.Close()); err != nil {
-		return errors.Join(err, db.disk.remove(to))
+		return errors.Join(full(err), db.disk.remove(to))
 	}
 	return db.disk.syncDir(to)
 }

@@ -14,6 +14,8 @@ var (
 	ErrDamaged = errors.New("database is damaged")
 	// ErrLocked: another process, or another Open, has the database.
 	ErrLocked = errors.New("database is in use")
+	// ErrFull: no space is left on the disk.
+	ErrFull = errors.New("disk is full")
 	// ErrInUse: a connection is still open.
 	ErrInUse = errors.New("connections are still open")
 	// ErrWALNotEmpty: Copy needs a WAL that was folded into the database.

@@ -4,8 +4,11 @@ import (
 	"context"
 	"database/sql"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"net/url"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -166,7 +169,7 @@ func benchRaw(b *testing.B, perCommit int) cost {
 	if err := s.Close(); err != nil {
 		b.Fatal(err)
 	}
-	db, err := sql.Open("sqlite", Config{Path: path}.dsn(accessWrite))
+	db, err := sql.Open("sqlite", plainDSN(plainCopy(b, path), accessWrite))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -296,9 +299,28 @@ func fillHistory(b *testing.B, s *Store) {
 	}
 }
 
+// plainCopy writes a database without encryption, as SQLite itself would have it.
+func plainCopy(b *testing.B, path string) string {
+	b.Helper()
+	c, done := openRaw(b, path, accessWrite)
+	system := map[bool]string{true: "win32", false: "unix"}[runtime.GOOS == "windows"]
+	plain := path + ".plain"
+	u := url.URL{Scheme: "file", Path: filepath.ToSlash(plain), RawQuery: "vfs=" + system}
+	_, err := c.exec("VACUUM INTO ?", u.String())
+	if err := errors.Join(err, done()); err != nil {
+		b.Fatal(err)
+	}
+	return plain
+}
+
+func plainDSN(path string, a access) string {
+	u := url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: a.settings().Encode()}
+	return u.String()
+}
+
 // benchRawReads returns what each query took.
 func benchRawReads(b *testing.B, path string) map[string]cost {
-	db, err := sql.Open("sqlite", Config{Path: path}.dsn(accessRead))
+	db, err := sql.Open("sqlite", plainDSN(plainCopy(b, path), accessRead))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -66,7 +66,7 @@ func (u crashUpdate) fails() bool { return u.n%5 == 0 }
 // crashChild stores updates from several goroutines until it is killed, and prints
 // the number of each one that was acknowledged.
 func crashChild(path string) error {
-	s, err := Open(context.Background(), Config{Path: path})
+	s, err := Open(context.Background(), Config{Path: path, Key: &testKey})
 	if err != nil {
 		return err
 	}

@@ -2,9 +2,9 @@ package sqlite
 
 import (
 	"net/url"
-	"path/filepath"
 	"strconv"
-	"strings"
+
+	"github.com/kuvert-im/kuvert/storage/cryptvfs"
 )
 
 // Limits of a connection.
@@ -62,8 +62,15 @@ func (a access) pragmas() []string {
 }
 
 // dsn names the database for one kind of access. Everything a connection needs is
-// in it, the VFS included: no connection is opened in any other way.
-func (cfg Config) dsn(a access) string {
+// in it, the encrypting VFS included: no connection is opened in any other way.
+// Without the "file:" in front SQLite would ignore mode and VFS.
+func dsn(db *cryptvfs.Database, a access) string {
+	q := a.settings()
+	q.Set("vfs", db.VFS())
+	return "file:" + cryptvfs.FileName + "?" + q.Encode()
+}
+
+func (a access) settings() url.Values {
 	q := url.Values{
 		"_txlock":    {"immediate"},
 		"_defensive": {"1"},
@@ -74,19 +81,5 @@ func (cfg Config) dsn(a access) string {
 	if a == accessInspect {
 		q.Set("mode", "ro")
 	}
-	return cfg.fileURI(cfg.Path, q)
-}
-
-// fileURI is the URI of a database file, through the configured VFS. Without the
-// "file:" in front SQLite would ignore mode and VFS.
-func (cfg Config) fileURI(path string, q url.Values) string {
-	if cfg.VFS != "" {
-		q.Set("vfs", cfg.VFS)
-	}
-	p := filepath.ToSlash(path)
-	if !strings.HasPrefix(p, "/") {
-		p = "/" + p // a Windows drive: file:///C:/...
-	}
-	u := url.URL{Scheme: "file", Path: p, RawQuery: q.Encode()}
-	return u.String()
+	return q
 }

@@ -3,11 +3,13 @@ package sqlite
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 
 	modernc "modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/kuvert-im/kuvert/app/chat"
+	"github.com/kuvert-im/kuvert/storage/cryptvfs"
 )
 
 // Errors beside those of app/chat.
@@ -51,10 +53,39 @@ func classify(err error) error {
 		// The wal-index could not grow: there is no space for it.
 		return fmt.Errorf("sqlite: %w: %w", chat.ErrDiskFull, err)
 	}
+	if se.Code() == sqlite3.SQLITE_IOERR_DATA {
+		// A page or a record of the WAL does not open under the key.
+		return fmt.Errorf("sqlite: %w: %w", chat.ErrCorrupt, err)
+	}
 	if s, ok := sentinels[se.Code()&0xff]; ok {
 		return fmt.Errorf("sqlite: %w: %w", s, err)
 	}
 	return fmt.Errorf("sqlite: %w", err)
+}
+
+// fileSentinels translates the encrypted file's errors.
+var fileSentinels = []struct{ of, to error }{
+	{cryptvfs.ErrWrongKey, chat.ErrWrongPassphrase},
+	{cryptvfs.ErrNotEncrypted, chat.ErrCorrupt},
+	{cryptvfs.ErrDamaged, chat.ErrCorrupt},
+	{cryptvfs.ErrNewerFormat, chat.ErrNewerSchema},
+	{cryptvfs.ErrLocked, chat.ErrProfileBusy},
+	{cryptvfs.ErrFull, chat.ErrDiskFull},
+	{fs.ErrPermission, ErrReadOnly},
+}
+
+// classifyFile adds the sentinel to an error of the encrypted file or of the
+// system below it.
+func classifyFile(err error) error {
+	for _, s := range fileSentinels {
+		if errors.Is(err, s.of) {
+			return fmt.Errorf("sqlite: %w: %w", s.to, err)
+		}
+	}
+	if isReadOnly(err) {
+		return fmt.Errorf("sqlite: %w: %w", ErrReadOnly, err)
+	}
+	return fmt.Errorf("sqlite: database: %w", err)
 }
 
 // stops reports whether err means that nothing more may be written.

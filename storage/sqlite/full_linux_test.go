@@ -24,7 +24,7 @@ func fullChild(path string) error {
 		fmt.Println("no mount", err)
 		return nil
 	}
-	s, err := Open(context.Background(), Config{Path: path})
+	s, err := Open(context.Background(), Config{Path: path, Key: &testKey})
 	if err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func countAfter(s *Store, path string) (n int64, err error) {
 	if err := s.Close(); err != nil {
 		return 0, err
 	}
-	if s, err = Open(context.Background(), Config{Path: path}); err != nil {
+	if s, err = Open(context.Background(), Config{Path: path, Key: &testKey}); err != nil {
 		return 0, err
 	}
 	err = s.View(context.Background(), func(tx *ReadTx) (err error) {

@@ -21,7 +21,7 @@ func init() { children["limit"] = limitChild }
 // does, and prints what the store makes of it.
 func limitChild(path string) error {
 	signal.Ignore(syscall.SIGXFSZ)
-	s, err := Open(context.Background(), Config{Path: path})
+	s, err := Open(context.Background(), Config{Path: path, Key: &testKey})
 	if err != nil {
 		return err
 	}

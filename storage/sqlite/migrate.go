@@ -6,10 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/kuvert-im/kuvert/storage/cryptvfs"
 )
 
 // copyLife is how long the copy made before a migration is kept after it has
@@ -48,12 +49,12 @@ func mustLoad(files fs.FS) []migration {
 
 // migrate brings c from version to the newest one, each step in a transaction of
 // its own, and keeps a copy of what an older version wrote.
-func migrate(ctx context.Context, cfg Config, c *conn, version int, steps []migration) error {
+func migrate(ctx context.Context, cfg Config, db *cryptvfs.Database, c *conn, version int, steps []migration) error {
 	if version == len(steps) {
 		return removeOldCopies(cfg)
 	}
 	if version > 0 {
-		if err := copyBefore(cfg, c, version); err != nil {
+		if err := copyBefore(ctx, cfg, db, c, version); err != nil {
 			return err
 		}
 	}
@@ -90,19 +91,19 @@ func copyName(path string, version int) string {
 	return fmt.Sprintf("%s.v%d.copy", path, version)
 }
 
-// copyBefore writes a copy of the database beside it. It appears under its name
-// only when it is whole.
-func copyBefore(cfg Config, c *conn, version int) error {
+// copyBefore writes a copy of the database beside it, with the same key. It
+// appears under its name only when it is whole. Nobody else writes at this time.
+func copyBefore(ctx context.Context, cfg Config, db *cryptvfs.Database, c *conn, version int) error {
 	name := copyName(cfg.Path, version)
 	part := name + ".part"
 	if err := os.Remove(part); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("sqlite: copy before a migration: %w", err)
 	}
-	if err := create(part); err != nil {
+	if _, err := c.int("PRAGMA wal_checkpoint(TRUNCATE)"); err != nil {
 		return fmt.Errorf("sqlite: copy before a migration: %w", err)
 	}
-	if _, err := c.exec("VACUUM INTO ?", cfg.fileURI(part, url.Values{})); err != nil {
-		return errors.Join(fmt.Errorf("sqlite: copy before a migration: %w", err), os.Remove(part))
+	if err := db.Copy(ctx, part); err != nil {
+		return fmt.Errorf("sqlite: copy before a migration: %w", classifyFile(err))
 	}
 	if err := os.Rename(part, name); err != nil {
 		return fmt.Errorf("sqlite: copy before a migration: %w", err)

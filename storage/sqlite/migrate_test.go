@@ -52,12 +52,12 @@ func makeOld(t testing.TB, path string) {
 }
 
 func openSteps(t testing.TB, path string, steps []migration) (*Store, error) {
-	return open(context.Background(), Config{Path: path}, steps)
+	return open(context.Background(), Config{Path: path, Key: &testKey}, steps)
 }
 
 func migrateChild(path string) error {
 	fmt.Println("begins")
-	s, err := open(context.Background(), Config{Path: path}, futureSchema)
+	s, err := open(context.Background(), Config{Path: path, Key: &testKey}, futureSchema)
 	if err != nil {
 		return err
 	}
@@ -67,11 +67,8 @@ func migrateChild(path string) error {
 // versionOf checks that a database is whole at some version, and returns it.
 func versionOf(t testing.TB, path string) int {
 	t.Helper()
-	c, err := connect(t.Context(), Config{Path: path}.dsn(accessInspect))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = c.close() }()
+	c, done := openRaw(t, path, accessInspect)
+	defer func() { _ = done() }()
 	version, err := inspectSchema(c, len(futureSchema))
 	if err != nil {
 		t.Fatal(err)
@@ -117,7 +114,7 @@ func TestMigrationsRunAndLeaveACopy(t *testing.T) {
 	}
 	// This version, which knows the present schema only, refuses it.
 	before := readFile(t, path)
-	if _, err := Open(t.Context(), Config{Path: path}); !errors.Is(err, chat.ErrNewerSchema) {
+	if _, err := Open(t.Context(), Config{Path: path, Key: &testKey}); !errors.Is(err, chat.ErrNewerSchema) {
 		t.Error(err)
 	}
 	if !slices.Equal(before, readFile(t, path)) {

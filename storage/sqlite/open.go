@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/kuvert-im/kuvert/app/chat"
+	"github.com/kuvert-im/kuvert/storage/cryptvfs"
 )
 
 // Limits of a store.
@@ -27,14 +28,14 @@ const (
 // applicationID marks a file as ours ("KUVE").
 const applicationID = 0x4b555645
 
-// Config says where the database is.
+// Config says where the database is and what opens it.
 type Config struct {
 	// Path is the absolute path of the database file. Its folder must exist; the
 	// file is made if it is missing.
 	Path string
-	// VFS names a registered SQLite VFS, "" the operating system's. An encrypting
-	// VFS comes in here.
-	VFS string
+	// Key is the database's key. It is not kept: the caller may overwrite it after
+	// Open.
+	Key *cryptvfs.Key
 	// Log takes what is worth knowing; nil discards it.
 	Log *slog.Logger
 }
@@ -42,48 +43,50 @@ type Config struct {
 // Open opens the database, makes it if there is none, and brings an older schema
 // up to date. The caller sees to it that no other process has the profile open.
 //
-// Errors: chat.ErrNewerSchema, chat.ErrCorrupt (also for what is not a database of
-// ours), chat.ErrDiskFull, chat.ErrProfileBusy, ErrReadOnly, ErrIO, and
-// fs.ErrNotExist if the folder is missing. The file is then as it was.
+// Errors: chat.ErrWrongPassphrase (another key), chat.ErrNewerSchema,
+// chat.ErrCorrupt (also for what is not a database of ours), chat.ErrDiskFull,
+// chat.ErrProfileBusy, ErrReadOnly, ErrIO, and fs.ErrNotExist if the folder is
+// missing. The file is then as it was.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	return open(ctx, cfg, schema)
 }
 
-func open(ctx context.Context, cfg Config, steps []migration) (*Store, error) {
+func open(ctx context.Context, cfg Config, steps []migration) (_ *Store, err error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	if !filepath.IsAbs(cfg.Path) {
 		return nil, fmt.Errorf("sqlite: path is not absolute: %w", fs.ErrInvalid)
 	}
-	version, err := inspect(ctx, cfg, len(steps))
+	if cfg.Key == nil {
+		return nil, fmt.Errorf("sqlite: no key: %w", fs.ErrInvalid)
+	}
+	if err := checkPlace(cfg.Path); err != nil {
+		return nil, err
+	}
+	db, err := cryptvfs.Open(cfg.Path, cfg.Key)
+	if err != nil {
+		return nil, classifyFile(err)
+	}
+	cfg.Key = nil
+	defer func() {
+		if err != nil {
+			err = joinCleanup(err, db.Close())
+		}
+	}()
+	version, err := inspect(ctx, cfg, db, len(steps))
 	if err != nil {
 		return nil, err
 	}
-	if err := create(cfg.Path); err != nil {
-		return nil, explain(cfg, err)
-	}
-	writer, err := connect(ctx, cfg.dsn(accessWrite))
-	if err != nil {
-		return nil, explain(cfg, err)
-	}
-	s, err := prepare(ctx, cfg, writer, version, steps)
-	if err != nil {
-		_ = writer.close()
-		return nil, err
-	}
-	return s, nil
+	return prepare(ctx, cfg, db, version, steps)
 }
 
-// create makes an empty file that nobody else can read, unless there is one: SQLite
-// would let everybody read it. It fails where the file cannot be written: SQLite
-// would open it for reading only, without a word.
-func create(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the profile's own database
-	if err != nil {
+// joinCleanup is err, with what went wrong while cleaning up after it.
+func joinCleanup(err, cleanup error) error {
+	if cleanup == nil {
 		return err
 	}
-	return f.Close()
+	return fmt.Errorf("%w; then: %w", err, cleanup)
 }
 
 // tighten takes the file from everybody else. WAL and wal-index take their mode
@@ -103,28 +106,35 @@ func reason(err error) error {
 	return err
 }
 
-func prepare(ctx context.Context, cfg Config, writer *conn, version int, steps []migration) (*Store, error) {
-	if err := migrate(ctx, cfg, writer, version, steps); err != nil {
+func prepare(ctx context.Context, cfg Config, db *cryptvfs.Database, version int, steps []migration) (*Store, error) {
+	writer, err := connect(ctx, dsn(db, accessWrite))
+	if err != nil {
 		return nil, err
 	}
-	return newStore(ctx, cfg, writer)
+	err = migrate(ctx, cfg, db, writer, version, steps)
+	if err == nil {
+		var s *Store
+		if s, err = newStore(ctx, cfg, db, writer); err == nil {
+			return s, nil
+		}
+	}
+	return nil, joinCleanup(err, writer.close())
 }
 
-// inspect looks at the file before anything can change it, and returns the
+// inspect looks at the database before anything can change it, and returns the
 // version of its schema; 0 if there is none yet.
-func inspect(ctx context.Context, cfg Config, newest int) (version int, err error) {
-	exists, err := inspectFiles(cfg)
-	if err != nil || !exists {
+func inspect(ctx context.Context, cfg Config, db *cryptvfs.Database, newest int) (version int, err error) {
+	tighten(cfg)
+	if err := probeDir(filepath.Dir(cfg.Path)); err != nil {
 		return 0, err
 	}
-	tighten(cfg)
-	c, err := connect(ctx, cfg.dsn(accessInspect))
+	c, err := connect(ctx, dsn(db, accessInspect))
 	if err != nil {
-		return 0, explain(cfg, err)
+		return 0, err
 	}
 	version, err = inspectSchema(c, newest)
 	if err == nil {
-		err = checkAtOpen(c, cfg)
+		err = checkAtOpen(ctx, c, cfg, db)
 	}
 	if cerr := c.close(); err == nil {
 		err = cerr
@@ -132,27 +142,23 @@ func inspect(ctx context.Context, cfg Config, newest int) (version int, err erro
 	return version, err
 }
 
-func inspectFiles(cfg Config) (exists bool, err error) {
-	if fi, err := os.Stat(filepath.Dir(cfg.Path)); err != nil {
-		return false, fmt.Errorf("sqlite: folder of the database: %w", err)
+// checkPlace looks whether a database may be at path.
+func checkPlace(path string) error {
+	if fi, err := os.Stat(filepath.Dir(path)); err != nil {
+		return fmt.Errorf("sqlite: folder of the database: %w", err)
 	} else if !fi.IsDir() {
-		return false, fmt.Errorf("sqlite: folder of the database is a file: %w", fs.ErrNotExist)
+		return fmt.Errorf("sqlite: folder of the database is a file: %w", fs.ErrNotExist)
 	}
-	switch fi, err := os.Stat(cfg.Path); {
+	switch fi, err := os.Stat(path); {
 	case errors.Is(err, fs.ErrNotExist):
+		return nil
 	case err != nil:
-		return false, fmt.Errorf("sqlite: database: %w", err)
+		return fmt.Errorf("sqlite: database: %w", err)
 	case !fi.Mode().IsRegular():
-		return false, fmt.Errorf("sqlite: database is not a file: %w", chat.ErrCorrupt)
-	case fi.Size() > 0:
-		return true, nil
+		return fmt.Errorf("sqlite: database is not a file: %w", chat.ErrCorrupt)
+	default:
+		return nil
 	}
-	// SQLite would delete a WAL without a database. One that holds something
-	// means that the database itself was lost.
-	if fi, err := os.Stat(cfg.Path + "-wal"); err == nil && fi.Size() > 0 {
-		return false, fmt.Errorf("sqlite: a WAL without its database: %w", chat.ErrCorrupt)
-	}
-	return false, nil
 }
 
 func inspectSchema(c *conn, newest int) (version int, err error) {
@@ -179,32 +185,21 @@ func inspectSchema(c *conn, newest int) (version int, err error) {
 }
 
 // checkAtOpen checks a database as far as that is quick.
-func checkAtOpen(c *conn, cfg Config) error {
+func checkAtOpen(ctx context.Context, c *conn, cfg Config, db *cryptvfs.Database) error {
 	fi, err := os.Stat(cfg.Path)
 	if err != nil {
 		return fmt.Errorf("sqlite: database: %w", err)
 	}
-	if err := checkLength(c, cfg, fi.Size()); err != nil || fi.Size() > checkLimit {
-		return err
+	if fi.Size() > checkLimit {
+		return nil
+	}
+	if err := db.Verify(ctx); err != nil {
+		return classifyFile(err)
 	}
 	return check(c, "PRAGMA quick_check(1)")
 }
 
-// checkLength finds a last page that is cut, which SQLite would read as zeros.
-// While there is a WAL, it may still hold that page whole.
-func checkLength(c *conn, cfg Config, size int64) error {
-	if wal, err := os.Stat(cfg.Path + "-wal"); cfg.VFS != "" || err == nil && wal.Size() > 0 {
-		return nil
-	}
-	page, err := c.int("PRAGMA page_size")
-	if err == nil && size%page != 0 {
-		err = fmt.Errorf("sqlite: last page is cut: %w", chat.ErrCorrupt)
-	}
-	return err
-}
-
-// check fails with chat.ErrCorrupt if the database is damaged. It sees no flipped
-// bit within a text: that takes the encrypting VFS.
+// check fails with chat.ErrCorrupt if tables and indexes do not fit together.
 func check(c *conn, pragma string) error {
 	var found string
 	if _, err := c.one(func(r *row) { found = r.text() }, pragma); err != nil {
@@ -217,41 +212,20 @@ func check(c *conn, pragma string) error {
 	return nil
 }
 
-// explain finds out why the operating system does not let the database be opened,
-// which SQLite does not tell. Nothing of ours has the file open at this point:
-// closing it would drop SQLite's locks.
-func explain(cfg Config, err error) error {
-	perr := probeFile(cfg.Path)
-	if perr == nil {
-		perr = probeDir(filepath.Dir(cfg.Path))
-	}
-	if perr == nil {
-		return err
-	}
-	if errors.Is(perr, fs.ErrPermission) || isReadOnly(perr) {
-		perr = fmt.Errorf("%w: %w", ErrReadOnly, perr)
-	}
-	return fmt.Errorf("sqlite: %w, at first: %w", perr, err)
-}
-
-// probeFile opens the database as SQLite would.
-func probeFile(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR, 0) //nolint:gosec // the profile's own database
-	if errors.Is(err, fs.ErrNotExist) {
+// probeDir looks whether files can be made in a folder: the WAL is made only with
+// the first write. A full disk is no reason not to open.
+func probeDir(dir string) error {
+	f, err := os.CreateTemp(dir, ".kuvert-probe-*")
+	switch {
+	case err == nil:
+		err = errors.Join(f.Close(), os.Remove(f.Name()))
+	case !errors.Is(err, fs.ErrPermission) && !isReadOnly(err):
 		return nil
 	}
 	if err != nil {
-		return err
+		return classifyFile(err)
 	}
-	return f.Close()
-}
-
-func probeDir(dir string) error {
-	f, err := os.CreateTemp(dir, ".kuvert-probe-*")
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Close(), os.Remove(f.Name()))
+	return nil
 }
 
 // syncDir makes a new name in a folder durable.

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,12 +13,13 @@ import (
 	"testing"
 
 	"github.com/kuvert-im/kuvert/app/chat"
+	"github.com/kuvert-im/kuvert/storage/cryptvfs"
 )
 
 // openChild opens a database as somebody who may not write there, and prints the
 // error.
 func openChild(path string) error {
-	_, err := Open(context.Background(), Config{Path: path})
+	_, err := Open(context.Background(), Config{Path: path, Key: &testKey})
 	fmt.Println(errors.Is(err, ErrReadOnly), err)
 	return nil
 }
@@ -100,7 +100,7 @@ func TestOpenRefusesDamage(t *testing.T) {
 func refused(t *testing.T, path string, expected error) {
 	t.Helper()
 	before := filesOf(t, path)
-	s, err := Open(t.Context(), Config{Path: path})
+	s, err := Open(t.Context(), Config{Path: path, Key: &testKey})
 	if err == nil {
 		_ = s.Close()
 		t.Fatal("opened")
@@ -137,7 +137,9 @@ func TestOpenRefusesALargeDatabaseCutShort(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	openTest(t, path)
+	if err := openTest(t, path).Close(); err != nil {
+		t.Fatal(err)
+	}
 	fi, err := os.Stat(path)
 	if err != nil || fi.Size() <= checkLimit {
 		t.Fatal(fi.Size(), err)
@@ -155,24 +157,11 @@ func TestCheckFindsALostIndexEntry(t *testing.T) {
 	if err := s.Check(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	var page int64
-	view(t, s, func(tx *ReadTx) (err error) {
-		page, err = tx.c.int("SELECT max(pageno) FROM dbstat WHERE name = 'message_place'")
-		return err
-	})
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	b := readFile(t, path)
-	leaf := b[(page-1)*4096:][:4096]
-	if cells := binary.BigEndian.Uint16(leaf[3:]); leaf[0] != 10 || cells < 2 {
-		t.Fatal("not a leaf", leaf[0], cells)
-	}
-	copy(leaf[8:10], leaf[10:12]) // the first entry is the second now
-	if err := os.WriteFile(path, b, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s, err := Open(t.Context(), Config{Path: path})
+	loseIndexEntry(t, path)
+	s, err := Open(t.Context(), Config{Path: path, Key: &testKey})
 	if err != nil {
 		if !errors.Is(err, chat.ErrCorrupt) {
 			t.Error(err)
@@ -182,6 +171,29 @@ func TestCheckFindsALostIndexEntry(t *testing.T) {
 	defer func() { _ = s.Close() }()
 	if err := s.Check(t.Context()); !errors.Is(err, chat.ErrCorrupt) {
 		t.Error(err)
+	}
+}
+
+// loseIndexEntry hides an index while a row is deleted.
+func loseIndexEntry(t testing.TB, path string) {
+	t.Helper()
+	db, err := cryptvfs.Open(path, &testKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := connect(t.Context(), strings.Replace(dsn(db, accessWrite), "_defensive=1", "_defensive=0", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const script = `PRAGMA writable_schema = 1;
+		CREATE TEMP TABLE kept AS SELECT * FROM sqlite_schema WHERE name = 'message_place';
+		DELETE FROM sqlite_schema WHERE name = 'message_place';
+		PRAGMA writable_schema = RESET;
+		DELETE FROM message WHERE seq = 77;
+		PRAGMA writable_schema = 1;
+		INSERT INTO sqlite_schema SELECT * FROM kept;`
+	if err := errors.Join(c.script(t.Context(), script), c.close(), db.Close()); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -203,11 +215,8 @@ func TestOpenRefusesTheDatabaseOfAnother(t *testing.T) {
 
 func runScript(t testing.TB, path, script string) {
 	t.Helper()
-	c, err := connect(t.Context(), Config{Path: path}.dsn(accessWrite))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(c.script(t.Context(), script), c.close()); err != nil {
+	c, done := openRaw(t, path, accessWrite)
+	if err := errors.Join(c.script(t.Context(), script), done()); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -255,7 +264,7 @@ func TestOpenWithoutAPlace(t *testing.T) {
 		"empty":            {"", fs.ErrInvalid},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := Open(t.Context(), Config{Path: c.path}); !errors.Is(err, c.err) {
+			if _, err := Open(t.Context(), Config{Path: c.path, Key: &testKey}); !errors.Is(err, c.err) {
 				t.Error(err)
 			}
 		})
@@ -358,7 +367,7 @@ func TestNobodyElseReadsTheFiles(t *testing.T) {
 	}
 	defer func() { _ = s.Close() }()
 	names, err := filepath.Glob(path + "*")
-	if err != nil || len(names) != 4 {
+	if err != nil || len(names) != 3 {
 		t.Error(names, err)
 	}
 	for _, name := range names {

@@ -6,11 +6,14 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+
+	"github.com/kuvert-im/kuvert/storage/cryptvfs"
 )
 
 // Store is an open database. All its methods are safe for concurrent use.
 type Store struct {
-	cfg     Config
+	cfg     Config // without the key
+	db      *cryptvfs.Database
 	queue   chan *update  // to the writer goroutine
 	written chan struct{} // closed when the writer goroutine has ended
 	readers chan *conn    // those that are free
@@ -26,9 +29,10 @@ type Store struct {
 	stopped atomic.Pointer[error]
 }
 
-func newStore(ctx context.Context, cfg Config, writer *conn) (*Store, error) {
+func newStore(ctx context.Context, cfg Config, db *cryptvfs.Database, writer *conn) (*Store, error) {
 	s := &Store{
 		cfg:     cfg,
+		db:      db,
 		queue:   make(chan *update),
 		written: make(chan struct{}),
 		readers: make(chan *conn, readers),
@@ -37,7 +41,7 @@ func newStore(ctx context.Context, cfg Config, writer *conn) (*Store, error) {
 		walLimit: walLimit,
 	}
 	for range readers {
-		c, err := connect(ctx, cfg.dsn(accessRead))
+		c, err := connect(ctx, dsn(db, accessRead))
 		if err != nil {
 			return nil, errors.Join(err, s.closeReaders())
 		}
@@ -71,10 +75,16 @@ func (s *Store) View(ctx context.Context, fn func(*ReadTx) error) error {
 	})
 }
 
-// Check reads the whole database, tables against indexes too, and returns
-// chat.ErrCorrupt if it is damaged. It takes some seconds for 100 MB.
+// Check reads the whole database, every bit of the file and tables against indexes
+// too, and returns chat.ErrCorrupt if it is damaged. It takes some seconds for
+// 100 MB.
 func (s *Store) Check(ctx context.Context) error {
-	return s.read(ctx, func(c *conn) error { return check(c, "PRAGMA integrity_check(1)") })
+	return s.read(ctx, func(c *conn) error {
+		if err := s.db.Verify(ctx); err != nil {
+			return classifyFile(err)
+		}
+		return check(c, "PRAGMA integrity_check(1)")
+	})
 }
 
 func (s *Store) read(ctx context.Context, fn func(*conn) error) (err error) {
@@ -106,7 +116,7 @@ func (s *Store) read(ctx context.Context, fn func(*conn) error) (err error) {
 }
 
 // Close waits for every Update and View under way, folds the WAL into the
-// database and closes it. What comes later fails with ErrClosed.
+// database, closes it and overwrites its keys. What comes later fails with ErrClosed.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	if s.closed {
@@ -123,7 +133,7 @@ func (s *Store) Close() error {
 	if s.stopped.Load() == nil {
 		errs = append(errs, s.checkpoint())
 	}
-	return errors.Join(append(errs, s.writer.close())...)
+	return errors.Join(append(errs, s.writer.close(), s.db.Close())...)
 }
 
 func (s *Store) closeReaders() error {

@@ -8,11 +8,28 @@ import (
 	"time"
 
 	"github.com/kuvert-im/kuvert/app/chat"
+	"github.com/kuvert-im/kuvert/storage/cryptvfs"
 )
+
+var testKey = cryptvfs.Key{1, 2, 3}
+
+// openRaw opens one connection without a store; the returned function closes it.
+func openRaw(t testing.TB, path string, a access) (c *conn, done func() error) {
+	t.Helper()
+	db, err := cryptvfs.Open(path, &testKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err = connect(t.Context(), dsn(db, a))
+	if err != nil {
+		t.Fatal(err, db.Close())
+	}
+	return c, func() error { return errors.Join(c.close(), db.Close()) }
+}
 
 func openTest(t testing.TB, path string) *Store {
 	t.Helper()
-	s, err := Open(context.Background(), Config{Path: path})
+	s, err := Open(context.Background(), Config{Path: path, Key: &testKey})
 	if err != nil {
 		t.Fatal(err)
 	}
