@@ -154,6 +154,8 @@ type Message struct {
 	// conversation's order is (Seq, ID), the same on every side and without a
 	// clock.
 	Seq uint64 `json:"seq"`
+	// Attachments are the message's files.
+	Attachments []Attachment `json:"attachments"`
 }
 
 // Conversation is where messages are, with the counters that the list shows.

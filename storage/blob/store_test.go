@@ -37,7 +37,9 @@ func sample(n int) (file, hashes []byte) {
 	return file, hashes
 }
 
-func block(file []byte, i int64) []byte { return file[i*BlockSize : min(int64(len(file)), (i+1)*BlockSize)] }
+func block(file []byte, i int64) []byte {
+	return file[i*BlockSize : min(int64(len(file)), (i+1)*BlockSize)]
+}
 
 func begin(t testing.TB, s *Store, id ID, file, hashes []byte) *Part {
 	t.Helper()

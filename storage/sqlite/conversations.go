@@ -28,15 +28,26 @@ func scanConversation(r *row) chat.Conversation {
 // Conversation returns one conversation.
 func (t *ReadTx) Conversation(id chat.ConversationID) (c chat.Conversation, err error) {
 	err = t.get(func(r *row) { c = scanConversation(r) }, conversationQuery+" WHERE c.id = ?", id)
-	return c, err
+	if err != nil {
+		return c, err
+	}
+	return c, t.fillFiles(c.Last)
 }
 
 // Conversations returns all conversations, newest LastAt first and of equal ones
 // the younger. It sorts here: SQLite would carry every text through its sorter.
 func (t *ReadTx) Conversations() ([]chat.Conversation, error) {
 	all, err := list(t.c, scanConversation, conversationQuery+" ORDER BY c.num DESC")
+	if err != nil {
+		return nil, err
+	}
+	for i := range all {
+		if err := t.fillFiles(all[i].Last); err != nil {
+			return nil, err
+		}
+	}
 	slices.SortStableFunc(all, func(a, b chat.Conversation) int { return b.LastAt.Compare(a.LastAt) })
-	return all, err
+	return all, nil
 }
 
 // PutConversation creates the conversation if it is missing.

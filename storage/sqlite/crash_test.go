@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -180,7 +181,7 @@ func crashStored(tx *ReadTx, stored map[uint64]bool, before uint64) (messages in
 		if n <= before {
 			continue
 		}
-		if m, err := tx.Message(u.message().ID); err != nil || m != u.message() {
+		if m, err := tx.Message(u.message().ID); err != nil || !reflect.DeepEqual(m, u.message()) {
 			return 0, fmt.Errorf("message %d is %+v: %w", n, m, err)
 		}
 		if _, err := tx.OutboxItem(u.message().ID); err != nil {

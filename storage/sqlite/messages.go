@@ -10,12 +10,13 @@ import (
 	"github.com/kuvert-im/kuvert/app/chat"
 )
 
-const messageColumns = `m.id, m.sender, m.kind, m.text, m.sent_at, m.received_at, m.state, m.reply_to, m.seq`
+const messageColumns = `m.id, m.sender, m.kind, m.text, m.sent_at, m.received_at, m.state, m.reply_to, m.seq, m.files`
 
 func scanMessage(r *row, in chat.ConversationID) chat.Message {
 	return chat.Message{
 		Conversation: in, ID: r.id16(), Sender: r.id32(), Kind: chat.Kind(r.int64()), Text: r.text(), //nolint:gosec // was an int8
 		SentAt: r.time(), ReceivedAt: r.time(), State: chat.State(r.int64()), ReplyTo: r.id16(), Seq: r.uint64(), //nolint:gosec // was an int8
+		Attachments: attachmentsOf(r.int()),
 	}
 }
 
@@ -26,7 +27,10 @@ func (t *ReadTx) Message(id chat.MessageID) (m chat.Message, err error) {
 		m = scanMessage(r, in)
 	}, "SELECT c.id, "+messageColumns+` FROM message m
 		JOIN conversation c ON c.num = m.conversation WHERE m.id = ?`, id)
-	return m, err
+	if err != nil {
+		return m, err
+	}
+	return m, t.fillFiles(&m)
 }
 
 // Bounds of an open page: before every place and after every place.
@@ -84,10 +88,18 @@ func (t *ReadTx) Messages(q chat.MessageQuery) ([]chat.Message, error) {
 	after, before := placeOf(q.After, firstPlace), placeOf(q.Before, lastPlace)
 	page, err := list(t.c, func(r *row) chat.Message { return scanMessage(r, q.Conversation) },
 		pageQuery(ascending, q.TextOnly), num, after.seq, after.id, before.seq, before.id, pageSize(q.Limit))
+	if err != nil {
+		return nil, err
+	}
 	if !ascending {
 		slices.Reverse(page)
 	}
-	return page, err
+	for i := range page {
+		if err := t.fillFiles(&page[i]); err != nil {
+			return nil, err
+		}
+	}
+	return page, nil
 }
 
 func pageQuery(ascending, textsOnly bool) string {
@@ -111,7 +123,8 @@ func pageSize(limit int) int {
 }
 
 // InsertMessage stores a message and updates its conversation's counters. A
-// message id that is known is left alone and reported as false. Without its
+// message id that is known is left alone and reported as false. Of its files it
+// stores how many there are; PutFile stores each. Without its
 // conversation it is chat.ErrNotFound, with a Seq over math.MaxInt64 ErrRange.
 func (t *Tx) InsertMessage(m chat.Message) (inserted bool, err error) {
 	if m.Seq > math.MaxInt64 {
@@ -123,10 +136,10 @@ func (t *Tx) InsertMessage(m chat.Message) (inserted bool, err error) {
 	}
 	unread := m.Kind == chat.KindText && m.State == chat.Received
 	res, err := t.c.exec(`INSERT INTO message
-			(id, conversation, seq, kind, state, unread, sent_at, received_at, sender, reply_to, text)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+			(id, conversation, seq, kind, state, unread, sent_at, received_at, sender, reply_to, text, files)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
 		m.ID, c.num, int64(m.Seq), int(m.Kind), int(m.State), unread,
-		m.SentAt, m.ReceivedAt, m.Sender, m.ReplyTo, m.Text)
+		m.SentAt, m.ReceivedAt, m.Sender, m.ReplyTo, m.Text, len(m.Attachments))
 	if err != nil {
 		return false, err
 	}

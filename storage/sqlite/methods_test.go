@@ -322,7 +322,7 @@ func TestLastIsTheNewestText(t *testing.T) {
 			do(t, s, insert(c.in...))
 			view(t, s, func(tx *ReadTx) error {
 				r, err := readRoom(tx)
-				if err != nil || *r.Last != c.in[c.last] || !r.LastAt.Equal(c.lastAt) {
+				if err != nil || !reflect.DeepEqual(*r.Last, c.in[c.last]) || !r.LastAt.Equal(c.lastAt) {
 					t.Errorf("last %+v at %v, want %v, %v", r.Last, r.LastAt, c.lastAt, err)
 				}
 				return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"reflect"
 	"testing"
 	"time"
 
@@ -89,7 +90,7 @@ func TestUpdateIsThereAfterReopening(t *testing.T) {
 			t.Errorf("contact %+v, %v", got, err)
 		}
 		list, err := tx.Conversations()
-		if err != nil || len(list) != 1 || list[0].Unread != 1 || *list[0].Last != m {
+		if err != nil || len(list) != 1 || list[0].Unread != 1 || !reflect.DeepEqual(*list[0].Last, m) {
 			t.Errorf("conversations %+v, %v", list, err)
 		}
 		return nil

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"strconv"
 	"sync"
@@ -469,7 +470,7 @@ func checkCounters(tx *ReadTx, t testing.TB) error {
 	if int64(r.Unread) != unread {
 		t.Errorf("counter %d, unread %d", r.Unread, unread)
 	}
-	if len(newest) == 1 && (r.Last == nil || *r.Last != newest[0]) {
+	if len(newest) == 1 && (r.Last == nil || !reflect.DeepEqual(*r.Last, newest[0])) {
 		t.Errorf("last %+v, newest %+v", r.Last, newest[0])
 	}
 	return nil
