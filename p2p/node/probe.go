@@ -84,7 +84,8 @@ func (n *Node) followedLocked(id peer.ID) bool {
 			continue
 		}
 		any = true
-		if len(n.byRef[t.ref]) == 0 && (t.next.IsZero() || t.wait > redialMin) {
+		apart := len(n.byRef[t.ref]) == 0 || n.onlyRelayedLocked(t.ref)
+		if apart && (t.next.IsZero() || t.wait > redialMin) {
 			t.soon(n.courtesy(id))
 		}
 	}

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
@@ -167,12 +168,16 @@ func rankDials(addrs []ma.Multiaddr) []network.AddrDelay {
 // upgrade tries to reach a machine directly with which only relays connect us.
 func (n *Node) upgrade(ctx context.Context, l *link, addrs []ma.Multiaddr) error {
 	addrs = ma.FilterAddrs(addrs, n.gate.allowsDial)
+	var wg sync.WaitGroup
 	if len(addrs) > 0 {
-		if _, err := n.dial(network.WithForceDirectDial(ctx, "upgrade"), l.id, addrs); err == nil {
-			return nil
-		}
+		wg.Go(func() {
+			if _, err := n.dial(network.WithForceDirectDial(ctx, "upgrade"), l.id, addrs); err != nil {
+				n.log.Debug("no direct way yet", "error", err)
+			}
+		})
 	}
-	n.punch(ctx, l)
+	n.punch(ctx, l) // meanwhile: an address of another network takes long to fail
+	wg.Wait()
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if l.relayedLocked() {

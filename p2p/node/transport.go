@@ -167,9 +167,10 @@ func (n *Node) rebindTargetLocked(from, to string) {
 				old.hosts = withHost(old.hosts, id, addrs)
 			}
 		}
+		old.via = slices.Concat(old.via, t.via)
 		return
 	}
-	n.targets[to] = &target{ref: to, hosts: t.hosts, next: t.next, wait: t.wait}
+	n.targets[to] = &target{ref: to, hosts: t.hosts, via: t.via, next: t.next, wait: t.wait}
 }
 
 // withHost returns a copy with one more machine: a try may be reading the map.
