@@ -57,7 +57,7 @@ func Open(ctx context.Context, o Options) (*Instance, error) {
 		return nil, errors.Join(err, f.release())
 	}
 	defer key.Wipe()
-	store, err := openStore(ctx, dir, key, f.log)
+	store, err := f.openDatabase(ctx, &key)
 	if err != nil {
 		f.log.Error("profile does not open", "err", err)
 		return nil, errors.Join(err, f.release())

@@ -139,7 +139,7 @@ func (f *folder) create(ctx context.Context, v *vault.Vault, key vault.Key, p co
 	if err := replaceFile(making, b); err != nil {
 		return err
 	}
-	store, err := openStore(ctx, f.dir, key, f.log)
+	store, err := openStore(ctx, f.dir, &key, f.log)
 	if err != nil {
 		return err
 	}
@@ -213,20 +213,29 @@ func (f *folder) release() error {
 	return errors.Join(f.lock.Close(), f.file.Close())
 }
 
-// openStore opens the database. A new one is for this user alone; SQLite gives
-// its WAL the same mode.
-func openStore(ctx context.Context, dir string, _ vault.Key, log *slog.Logger) (*sqlite.Store, error) {
-	path := filepath.Join(dir, databaseFile)
-	db, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, explain(fmt.Errorf("run: database: %w", err))
-	}
-	if err := db.Close(); err != nil {
-		return nil, explain(fmt.Errorf("run: database: %w", err))
-	}
-	store, err := sqlite.Open(ctx, sqlite.Config{Path: path, Log: log})
+// openStore opens the database, and makes it if it is missing. The store keeps it
+// for this user alone.
+func openStore(ctx context.Context, dir string, key *vault.Key, log *slog.Logger) (*sqlite.Store, error) {
+	store, err := sqlite.Open(ctx, sqlite.Config{Path: filepath.Join(dir, databaseFile), Key: (*[vault.KeySize]byte)(key), Log: log})
 	if err != nil {
 		return nil, storeError(err)
 	}
 	return store, nil
+}
+
+// openDatabase opens the database that belongs to a vault. A new one must not take
+// the place of one that is lost.
+func (f *folder) openDatabase(ctx context.Context, key *vault.Key) (*sqlite.Store, error) {
+	info, err := os.Stat(filepath.Join(f.dir, databaseFile))
+	switch {
+	case errors.Is(err, fs.ErrNotExist), err == nil && info.Size() == 0:
+		return nil, fmt.Errorf("run: database is missing: %w", chat.ErrCorrupt)
+	case err != nil:
+		return nil, explain(fmt.Errorf("run: database: %w", err))
+	}
+	store, err := openStore(ctx, f.dir, key, f.log)
+	if errors.Is(err, chat.ErrWrongPassphrase) {
+		return nil, fmt.Errorf("run: %w: it is of another database", chat.ErrVault)
+	}
+	return store, err
 }
