@@ -10,6 +10,8 @@ import (
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/peer"
 	ma "github.com/multiformats/go-multiaddr"
+
+	"github.com/kuvert-im/kuvert/p2p/transfer"
 )
 
 // HostKey is a machine's Ed25519 public key: its name in the network.
@@ -131,6 +133,9 @@ type Handler interface {
 	Frames(ctx context.Context, ref string, host HostKey, frames [][]byte) []byte
 	// Bundle returns the bundle to give to a ref.
 	Bundle(ctx context.Context, ref string) ([]byte, error)
+	// GiveFile opens a sealed file that a ref asks for. transfer.ErrBusy asks it to
+	// come again; with any other error it is told that there is no such file.
+	GiveFile(ctx context.Context, ref string, id [32]byte) (transfer.Source, error)
 	// Nearby is told of visible machines that come ("name") and go ("").
 	Nearby(host HostKey, name string)
 	// PairAccepted serves an incoming pairing stream until it returns.

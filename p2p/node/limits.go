@@ -16,6 +16,7 @@ import (
 	"github.com/kuvert-im/kuvert/p2p/mailbox"
 	"github.com/kuvert-im/kuvert/p2p/pair"
 	"github.com/kuvert-im/kuvert/p2p/status"
+	"github.com/kuvert-im/kuvert/p2p/transfer"
 )
 
 // Limits are those that count what strangers do, so that a test on one address
@@ -191,6 +192,7 @@ func partialLimits() rcmgr.PartialLimitConfig {
 		{bundle.ID, bundle.Service, 2},
 		{pair.ID, pair.Service, 4},
 		{mailbox.ID, mailbox.Service, 16},
+		{transfer.ID, transfer.Service, 8},
 	} {
 		all := streams(systemStreams, systemMemory)
 		c.Protocol[p.id], c.Service[p.service] = all, all

@@ -35,7 +35,8 @@ type link struct {
 	refs  []string      // who was recognised, the latest last
 	greet chan struct{} // our hello under way; closed at its end
 	held  int           // pairings and probes that need no recognition
-	came  string        // the address from which it dialled us, if nobody knew it
+	came  bool          // it has dialled us
+	at    string        // from where, "" through a relay
 }
 
 // A pulse is when a connection last gave a sign of life and was last pinged, in
@@ -81,8 +82,8 @@ func (n *Node) connected(c network.Conn) {
 	p.heard.Store(time.Now().UnixNano())
 	older := maps.Clone(l.conns)
 	l.conns[c] = p
-	if c.Stat().Direction == network.DirInbound && !relayed(c) {
-		l.came = placeOf(c.RemoteMultiaddr(), network.DirInbound)
+	if c.Stat().Direction == network.DirInbound {
+		l.came, l.at = true, placeOf(c.RemoteMultiaddr(), network.DirInbound)
 	}
 	victim := n.crowdedLocked(l)
 	n.mu.Unlock()
@@ -159,10 +160,10 @@ func (n *Node) disconnected(c network.Conn) {
 	for _, ref := range refs {
 		n.unlinkLocked(ref, l)
 	}
-	silent := len(refs) > 0 || l.came == "" || n.dialledBackLocked(l)
+	silent := len(refs) > 0 || !l.came || n.dialledBackLocked(l)
 	n.mu.Unlock()
 	if !silent {
-		n.report(contacted{kind: TrafficStranger, host: l.key, addr: l.came})
+		n.report(contacted{kind: TrafficStranger, host: l.key, addr: l.at})
 	}
 	n.spawn(func(context.Context) {
 		n.stationLost(l.id)

@@ -16,6 +16,7 @@ import (
 	"github.com/kuvert-im/kuvert/p2p/hello"
 	"github.com/kuvert-im/kuvert/p2p/pair"
 	"github.com/kuvert-im/kuvert/p2p/status"
+	"github.com/kuvert-im/kuvert/p2p/transfer"
 	"github.com/kuvert-im/kuvert/p2p/wire"
 )
 
@@ -28,6 +29,7 @@ func (n *Node) serveAll(h host.Host) {
 	n.serve(h, status.ID, n.serveStatus)
 	n.serve(h, bundle.ID, n.serveBundle)
 	n.serve(h, pair.ID, n.servePair)
+	n.serve(h, transfer.ID, n.serveTransfer)
 	n.serve(h, autonatv2.DialBackProtocol, n.serveDialBack)
 }
 

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"maps"
 	"net"
 	"strings"
 	"sync"
@@ -86,13 +87,14 @@ func (n *Node) came(p peer.ID, m ma.Multiaddr) {
 	n.report(c)
 }
 
-// reportMet reports whom a machine that has dialled us was recognised as.
+// reportMet reports as whom a machine was recognised: it may have been nobody's so
+// far.
 func (n *Node) reportMet(l *link, ref string) {
 	n.mu.Lock()
-	at := l.came
+	conns := maps.Clone(l.conns)
 	n.mu.Unlock()
-	if at != "" {
-		n.report(contacted{kind: kindOf(ref), ref: ref, host: l.key, addr: at})
+	for c := range conns {
+		n.report(contacted{kind: kindOf(ref), ref: ref, host: l.key, addr: placeOf(c.RemoteMultiaddr(), c.Stat().Direction)})
 	}
 }
 

@@ -224,6 +224,13 @@ func (p *person) PairAccepted(ctx context.Context, host HostKey, s PairStream) e
 
 func (p *person) NetworkChanged() {}
 
+func (p *person) GiveFile(_ context.Context, ref string, id [32]byte) (transfer.Source, error) {
+	if p.give == nil {
+		return nil, transfer.ErrNotFound
+	}
+	return p.give(ref, id)
+}
+
 func (p *person) StationChanged(host HostKey) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
