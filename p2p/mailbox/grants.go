@@ -11,9 +11,9 @@ import (
 const (
 	// grantLife is for how long a proven token counts after its connection ended.
 	grantLife = time.Hour
-	// maxGrants is how many peers of one account are remembered: a person's
-	// machines, and those of a team that shares a token. The oldest one goes.
-	maxGrants = 64
+	// maxGrants is how many peers of one account are remembered: all machines of an
+	// office that shares a node's link. The oldest one goes.
+	maxGrants = 2048
 )
 
 // grant says that a peer has proven an account's token.

@@ -88,6 +88,7 @@ type Server struct {
 	grants   grants
 	relay    atomic.Bool
 	memory   atomic.Int64  // bytes that streams hold now
+	unproven atomic.Int64  // of these, in long requests of strangers
 	lists    chan struct{} // holds a token for each LIST that is being read
 
 	mu      sync.Mutex

@@ -22,6 +22,11 @@ const (
 	batchBuffer = 32 << 10
 	// streamMemory is what a stream holds besides its requests, in bytes.
 	streamMemory = batchBuffer + 8<<10
+	// maxUnproven in bytes is the longest request of somebody who has shown neither a
+	// valid token nor a valid capability (see proveOver) that is taken like any other;
+	// all longer ones together may hold one unprovenShare-th of Limits.Memory.
+	maxUnproven   = 2 * proveOver
+	unprovenShare = 4
 	// storePatience is how long the store may take for one request.
 	storePatience = 20 * time.Second
 	// lengthSize is the size of the length in front of each frame.
@@ -37,14 +42,15 @@ var (
 
 // session is one stream at the server. One goroutine has it.
 type session struct {
-	server *Server
-	stream network.Stream
-	peer   peer.ID
-	addr   netip.Addr
-	r      *bufio.Reader
-	held   int  // bytes reserved for what is under way
-	proven bool // a token or a capability fitted
-	over   bool // too many did not: the stream ends
+	server   *Server
+	stream   network.Stream
+	peer     peer.ID
+	addr     netip.Addr
+	r        *bufio.Reader
+	held     int  // bytes reserved for what is under way
+	unproven int  // of these, as a stranger: see reserveRequest
+	proven   bool // a token or a capability fitted
+	over     bool // too many did not: the stream ends
 }
 
 // serve reads a request, or PUTs that arrived together, answers, and goes on.
@@ -103,7 +109,7 @@ func (c *session) next() (request, error) {
 	if err := c.patience(0); err != nil {
 		return request{}, err
 	}
-	frame, err := wire.ReadFrame(c.r, maxRequest, c.reserve)
+	frame, err := wire.ReadFrame(c.r, maxRequest, c.reserveRequest)
 	if err != nil {
 		return request{}, fmt.Errorf("mailbox: request: %w", unexpected(err))
 	}
@@ -127,6 +133,21 @@ func (c *session) patience(n int) error {
 	return nil
 }
 
+// reserveRequest is reserve for a request. The long ones of strangers share a part
+// of the memory: with some that never end they must not hold up everybody else's.
+func (c *session) reserveRequest(n int) error {
+	_, granted := c.server.grants.of(c.peer)
+	if n <= maxUnproven || c.proven || granted {
+		return c.reserve(n)
+	}
+	if c.server.unproven.Add(int64(n)) > c.server.limits.Memory/unprovenShare {
+		c.server.unproven.Add(int64(-n))
+		return errMemory
+	}
+	c.unproven += n
+	return c.reserve(n)
+}
+
 // reserve asks for memory before it is allocated.
 func (c *session) reserve(n int) error {
 	if err := c.patience(n); err != nil {
@@ -148,7 +169,8 @@ func (c *session) reserve(n int) error {
 func (c *session) release() {
 	c.stream.Scope().ReleaseMemory(c.held)
 	c.server.memory.Add(int64(-c.held))
-	c.held = 0
+	c.server.unproven.Add(int64(-c.unproven))
+	c.held, c.unproven = 0, 0
 }
 
 // batch returns the blobs of a PUT and of those behind it into the same queue that

@@ -18,8 +18,8 @@ const (
 
 // The machines of an Internet.
 const (
-	Public   = "public"   // 5.5.5.5 and all of 5.5.5.64/26: servers, or attackers with many addresses
-	Stranger = "stranger" // 5.5.5.30: somebody else in the public network
+	Public   = "public"   // 5.5.5.5: a server
+	Stranger = "stranger" // 5.5.5.30: somebody else in the public network; see Crowd
 	RouterA  = "routera"  // 5.5.5.10; 192.168.1.1 inside
 	RouterB  = "routerb"  // 5.5.5.20; 192.168.2.1 inside
 	HostA    = "hosta"    // 192.168.1.10
@@ -134,6 +134,21 @@ table inet wall {
  }
 }
 `
+
+// maxCrowd is how many addresses Crowd gives: 5.5.5.64 and up.
+const maxCrowd = 190
+
+// Crowd gives the stranger further addresses and returns them.
+func (n *Internet) Crowd(count int) (addrs []string) {
+	n.t.Helper()
+	var batch strings.Builder
+	for i := range min(count, maxCrowd) {
+		addrs = append(addrs, fmt.Sprintf("5.5.5.%d", 64+i))
+		fmt.Fprintf(&batch, "addr add %s/24 dev eth0\n", addrs[i])
+	}
+	n.Exec(Stranger, batch.String(), "ip", "-batch", "-")
+	return addrs
+}
 
 // Addr is a LAN machine's present address.
 func (n *Internet) Addr(machine string) string { return n.inside[machine] }

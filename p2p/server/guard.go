@@ -121,26 +121,30 @@ func (v *visit) before(o *visit) bool {
 	return v.used.Before(o.used)
 }
 
-// begin notes a request on a connection; the returned func notes its end, and
-// whether it made the stranger a member.
-func (g *guard) begin(c network.Conn) (end func()) {
-	g.note(c, 1)
+// begin notes a request on a connection and tells whether it may have one more; end
+// notes its end, and whether it made the stranger a member.
+func (g *guard) begin(c network.Conn) (end func(), ok bool) {
+	ok = g.note(c, 1) <= strangerStreams || g.authorised(c.RemotePeer())
 	return func() {
 		if g.authorised(c.RemotePeer()) {
 			g.disconnected(c) // a member from now on
 			return
 		}
 		g.note(c, -1)
-	}
+	}, ok
 }
 
-func (g *guard) note(c network.Conn, requests int) {
+// note counts requests of a stranger and returns how many there are.
+func (g *guard) note(c network.Conn, requests int) int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if v := g.visits[c]; v != nil {
-		v.open += requests
-		v.used = time.Now()
+	v := g.visits[c]
+	if v == nil {
+		return 0
 	}
+	v.open += requests
+	v.used = time.Now()
+	return v.open
 }
 
 // strangers returns how many there are, and how many were closed so far.

@@ -35,7 +35,7 @@ type Limits struct {
 // DefaultLimits are those of a node for an office or a family.
 func DefaultLimits() Limits {
 	return Limits{
-		Strangers: 512, StrangersPerAddr: 64, Idle: 30 * time.Second,
+		Strangers: 256, StrangersPerAddr: 32, Idle: 30 * time.Second,
 		ConnsPerAddr: 512, ConnRate: 32, ConnBurst: 512,
 	}
 }
@@ -67,16 +67,24 @@ const (
 const (
 	systemConns   = 2048
 	systemStreams = 16384
-	systemMemory  = 256 << 20
+	// systemMemory in bytes is of windows that connections and streams may fill, and
+	// hardly ever do (a stream over TCP counts 256 KiB from its beginning); what a flood
+	// really takes is measured by a test. Requests are refused beyond three fifths of
+	// it: all strangers together, at peerMemory each, must stay below.
+	systemMemory  = 4 << 30
 	systemFDs     = 1536
-	transientConn = 512
-	transientFDs  = 256 // TCP that has not shaken hands; QUIC keeps room beside it
+	// Connections that shake hands cost the most: a flood's are kept waiting.
+	transientConn = 96
+	transientFDs  = 48 // TCP that has not shaken hands; QUIC keeps room beside it
 	peerConns     = 8
-	peerStreams   = 256
-	peerMemory    = 16 << 20
+	peerStreams   = 2 * maxCircuits
+	peerMemory    = 6 << 20
 	relayStreams  = 2 * maxReservations // of all circuits, in each direction
 	mailStreams   = 4096
 	mailPerPeer   = 16
+	// strangerStreams is how many streams of the mailbox a stranger's connection may
+	// have: each costs some 40 KiB, and leaving a blob takes one.
+	strangerStreams = 2
 )
 
 const (

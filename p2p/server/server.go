@@ -132,8 +132,12 @@ func (s *Server) mail(st network.Stream) {
 		return
 	}
 	defer s.leave(m)
-	end := s.guard.begin(st.Conn())
+	end, ok := s.guard.begin(st.Conn())
 	defer end()
+	if !ok {
+		_ = st.Reset()
+		return
+	}
 	wire.Close(st, s.cfg.Mail.Serve(s.ctx, m))
 }
 
