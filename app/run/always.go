@@ -38,7 +38,7 @@ const (
 // Limits of an always-on node.
 const (
 	// nodeMemory replaces frugalLimit: many connections and a large database.
-	nodeMemory = 192 << 20
+	nodeMemory = 128 << 20
 	// maxNodeKeys bounds the file of keys, in bytes.
 	maxNodeKeys = 4 << 10
 	// mailPatience is how long the mail may take to close after the server has.
