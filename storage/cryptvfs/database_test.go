@@ -54,7 +54,7 @@ func openTest(t testing.TB, path string) *Database {
 
 func newPath(t testing.TB) string { return filepath.Join(t.TempDir(), "x.db") }
 
-func exec(t testing.TB, c *sql.DB, query string, args ...any) {
+func run(t testing.TB, c *sql.DB, query string, args ...any) {
 	t.Helper()
 	if _, err := c.Exec(query, args...); err != nil {
 		t.Fatal(query, err)
@@ -99,8 +99,8 @@ func TestDatabaseWorksAndIsThereAgain(t *testing.T) {
 	db := openTest(t, path)
 	c := connect(t, db, 4)
 	wantOne(t, c, "wal", "PRAGMA journal_mode")
-	exec(t, c, testSchema)
-	exec(t, c, insertMany, 5000)
+	run(t, c, testSchema)
+	run(t, c, insertMany, 5000)
 	var wg sync.WaitGroup
 	for range 3 {
 		wg.Go(func() {

@@ -27,7 +27,8 @@ func (db *Database) scanWAL() (walFound, error) {
 		return walFound{}, err
 	}
 	s := walScan{f: f, box: box{aead: db.keys.wal}, pages: map[int64]struct{}{}}
-	return s.result(), errors.Join(s.run(size), f.Close())
+	err = errors.Join(s.run(size), f.Close())
+	return s.found, err
 }
 
 type walScan struct {
@@ -41,8 +42,6 @@ type walScan struct {
 	pages map[int64]struct{} // in the transaction that is not whole yet
 	page1 []byte
 }
-
-func (s *walScan) result() walFound { return s.found }
 
 func (s *walScan) run(size int64) error {
 	marked, err := s.head(size)

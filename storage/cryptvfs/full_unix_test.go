@@ -1,0 +1,7 @@
+//go:build unix
+
+package cryptvfs
+
+import "syscall"
+
+const errNoSpace = syscall.ENOSPC
