@@ -71,8 +71,8 @@ const (
 	// hardly ever do (a stream over TCP counts 256 KiB from its beginning); what a flood
 	// really takes is measured by a test. Requests are refused beyond three fifths of
 	// it: all strangers together, at peerMemory each, must stay below.
-	systemMemory  = 4 << 30
-	systemFDs     = 1536
+	systemMemory = 4 << 30
+	systemFDs    = 1536
 	// Connections that shake hands cost the most: a flood's are kept waiting.
 	transientConn = 96
 	transientFDs  = 48 // TCP that has not shaken hands; QUIC keeps room beside it
