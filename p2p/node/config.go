@@ -85,6 +85,7 @@ type State struct {
 	Port        int
 	PortTaken   bool // the configured port was taken
 	NoMulticast bool
+	Incoming    bool // another machine has opened a connection to this one since the start
 	Reachable   int8 // from outside: 1 yes, -1 no, 0 not known
 	// NAT is the kind of address translation before this machine, as far as known:
 	// "", "none", "cone" (can be punched through) or "symmetric" (cannot).

@@ -84,6 +84,7 @@ func (n *Node) connected(c network.Conn) {
 	l.conns[c] = p
 	if c.Stat().Direction == network.DirInbound {
 		l.came, l.at = true, placeOf(c.RemoteMultiaddr(), network.DirInbound)
+		n.incoming = n.incoming || direct(c.RemoteMultiaddr())
 	}
 	victim := n.crowdedLocked(l)
 	n.mu.Unlock()

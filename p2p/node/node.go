@@ -52,6 +52,7 @@ type Node struct {
 	up       bool      // it listens
 	port     int
 	taken    bool
+	incoming bool // see State
 	links    map[peer.ID]*link
 	byRef    map[string]map[peer.ID]*link
 	told     map[string]bool // refs of which Recognised was told and Lost was not yet

@@ -61,6 +61,14 @@ func TestTenThousandFramesArriveInOrder(t *testing.T) {
 	}
 }
 
+func TestStateTellsWhoWasDialled(t *testing.T) {
+	alice, bob := meet(t)
+	a, b := alice.n.State().Incoming, bob.n.State().Incoming
+	if a == b {
+		t.Errorf("of two machines one dialled the other: %v, %v", a, b)
+	}
+}
+
 // Discovery is off: what the handler was told at the first meeting is enough to
 // meet again after both were restarted, and after one of them moved to another
 // port the other one's book leads there.

@@ -256,7 +256,7 @@ func (n *Node) State() State {
 	}
 	s := State{
 		Online: n.ifaces.online || len(n.byRef) > 0, Port: n.port, PortTaken: n.taken,
-		NoMulticast: !multicast,
+		NoMulticast: !multicast, Incoming: n.incoming,
 	}
 	n.outsideLocked(&s, mapped)
 	return s

@@ -81,7 +81,7 @@ func (t *Transport) remember(host core.HostKey, addrs []string) {
 func (t *Transport) State() core.TransportState {
 	s := t.Node.State()
 	return core.TransportState{
-		Online: s.Online, Port: s.Port, PortTaken: s.PortTaken, NoMulticast: s.NoMulticast,
+		Online: s.Online, Port: s.Port, PortTaken: s.PortTaken, NoMulticast: s.NoMulticast, Incoming: s.Incoming,
 		Reachable: core.Tristate(s.Reachable), NAT: s.NAT, Outside: s.Outside, Mapped: s.Mapped,
 	}
 }
