@@ -357,7 +357,7 @@ func TestOlderCopyWithAMailboxBetween(t *testing.T) {
 // Chance: two people with nothing but a mailbox between, who are killed, go away
 // and come back, and a node that forgets, is put back and is switched off.
 func TestMailboxUnderChance(t *testing.T) {
-	for seed := range uint64(fewer(40, 6)) {
+	for seed := range uint64(fewer(16, 3)) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			apartWithStation(t, func(w *apptest.World, alice, bob *apptest.Person, s *apptest.Station) {
 				t := w.T
