@@ -52,31 +52,26 @@ func readSecret(path string) (string, error) {
 	return line, nil
 }
 
+// passphraseActions are the subcommands of passphrase: what each takes, and does.
+var passphraseActions = map[string]struct {
+	args int
+	do   func(ctx context.Context, e *env, args []string) error
+}{
+	"show":    {0, func(ctx context.Context, e *env, _ []string) error { return e.showLock(ctx) }},
+	"check":   {0, func(ctx context.Context, e *env, _ []string) error { return e.checkPassphrase(ctx) }},
+	"set":     {1, func(ctx context.Context, e *env, args []string) error { return e.setPassphrase(ctx, args[0]) }},
+	"remove":  {0, func(ctx context.Context, e *env, _ []string) error { return e.changePassphrase(ctx, "") }},
+	"keyring": {1, func(ctx context.Context, e *env, args []string) error { return e.setKeyring(ctx, args[0]) }},
+	"sheet":   {1, func(ctx context.Context, e *env, args []string) error { return e.makeSheet(ctx, args[0]) }},
+}
+
 func passphrase(*pflag.FlagSet) action {
 	return func(ctx context.Context, e *env, args []string) error {
-		what, rest := args[0], args[1:]
-		switch {
-		case what == "show" && len(rest) == 0:
-			return e.showLock(ctx)
-		case what == "check" && len(rest) == 0:
-			return e.checkPassphrase(ctx)
-		case what == "set" && len(rest) == 1:
-			return e.setPassphrase(ctx, rest[0])
-		case what == "remove" && len(rest) == 0:
-			if err := run.SetPassphrase(ctx, e.profile, e.unlock, ""); err != nil {
-				return err
-			}
-			return e.showLock(ctx)
-		case what == "keyring" && len(rest) == 1 && (rest[0] == "on" || rest[0] == "off"):
-			if err := run.SetKeyring(ctx, e.profile, e.unlock, rest[0] == "on"); err != nil {
-				return err
-			}
-			return e.showLock(ctx)
-		case what == "sheet" && len(rest) == 1:
-			return e.makeSheet(ctx, rest[0])
-		default:
+		a, ok := passphraseActions[args[0]]
+		if !ok || len(args)-1 != a.args {
 			return usagef("passphrase wants show, check, set FILE, remove, keyring on|off or sheet FILE.pdf")
 		}
+		return a.do(ctx, e, args[1:])
 	}
 }
 
@@ -134,7 +129,21 @@ func (e *env) setPassphrase(ctx context.Context, file string) error {
 	if err != nil {
 		return err
 	}
+	return e.changePassphrase(ctx, next)
+}
+
+func (e *env) changePassphrase(ctx context.Context, next string) error {
 	if err := run.SetPassphrase(ctx, e.profile, e.unlock, next); err != nil {
+		return err
+	}
+	return e.showLock(ctx)
+}
+
+func (e *env) setKeyring(ctx context.Context, to string) error {
+	if to != "on" && to != "off" {
+		return usagef("passphrase keyring wants on or off")
+	}
+	if err := run.SetKeyring(ctx, e.profile, e.unlock, to == "on"); err != nil {
 		return err
 	}
 	return e.showLock(ctx)
@@ -145,6 +154,7 @@ func (e *env) setPassphrase(ctx context.Context, file string) error {
 // one.
 func (e *env) makeSheet(ctx context.Context, path string) error {
 	s := sheet.Sheet{Made: time.Now()}
+	s.Computer, _ = os.Hostname() // or none
 	err := e.with(ctx, func(c core.Client) (err error) {
 		me, err := c.Whoami(ctx)
 		if err != nil {

@@ -177,9 +177,18 @@ func sealed(t *testing.T, v *Vault, change func(*body)) []byte {
 func TestHostileCost(t *testing.T) {
 	v, _, _ := full(t)
 	for _, c := range []Cost{
-		{MinPasses, 1<<32 - 1, 4}, {MinPasses, MaxMemory + 1, 4}, {1<<32 - 1, MinMemory, 4}, {MaxPasses + 1, MinMemory, 4},
-		{MaxPasses, MaxMemory, 4}, {MinPasses, MinMemory, 17}, {MinPasses, MinMemory, 0}, {0, MinMemory, 4}, {MinPasses, 0, 4},
-		{MinPasses - 1, MinMemory, 4}, {MinPasses, MinMemory - 1, 4}, {9, 1 << 20, 4},
+		{MinPasses, 1<<32 - 1, 4},
+		{MinPasses, MaxMemory + 1, 4},
+		{1<<32 - 1, MinMemory, 4},
+		{MaxPasses + 1, MinMemory, 4},
+		{MaxPasses, MaxMemory, 4},
+		{MinPasses, MinMemory, 17},
+		{MinPasses, MinMemory, 0},
+		{0, MinMemory, 4},
+		{MinPasses, 0, 4},
+		{MinPasses - 1, MinMemory, 4},
+		{MinPasses, MinMemory - 1, 4},
+		{9, MaxMemory, 4},
 	} {
 		start := time.Now()
 		_, err := Parse(sealed(t, v, func(b *body) { *b.Wraps[1].Cost = c }))
@@ -252,8 +261,12 @@ func TestChoose(t *testing.T) {
 		floor time.Duration // of one try at the floor
 		want  Cost
 	}{
-		{10 * time.Second, Cost{3, 64 << 10, 4}}, {750 * time.Millisecond, Cost{3, 64 << 10, 4}}, {375 * time.Millisecond, Cost{3, 128 << 10, 4}},
-		{125 * time.Millisecond, Cost{4, 256 << 10, 4}}, {50 * time.Millisecond, Cost{11, 256 << 10, 4}}, {0, Cost{32, 256 << 10, 4}},
+		{10 * time.Second, Cost{3, 64 << 10, 4}},
+		{750 * time.Millisecond, Cost{3, 64 << 10, 4}},
+		{375 * time.Millisecond, Cost{3, 128 << 10, 4}},
+		{125 * time.Millisecond, Cost{4, 256 << 10, 4}},
+		{50 * time.Millisecond, Cost{11, 256 << 10, 4}},
+		{0, Cost{32, 256 << 10, 4}},
 	} {
 		got := Choose(func(Cost) time.Duration { return c.floor })
 		if got != c.want {
@@ -315,7 +328,7 @@ func TestNothingInLogs(t *testing.T) {
 	k := SheetKey(key[:SheetKeySize])
 	var log bytes.Buffer
 	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "key", key, "sheet", k)
-	log.WriteString(fmt.Sprintf("%v %+v %#v %s %v %#v", key, key, key, key, k, k))
+	fmt.Fprintf(&log, "%v %+v %#v %s %v %#v", key, key, key, key, k, k)
 	if s := log.String(); strings.Contains(s, fmt.Sprint(key[0])+" ") || strings.Count(s, "[key]") != 5 || strings.Count(s, "[sheet]") != 3 {
 		t.Error(s)
 	}
