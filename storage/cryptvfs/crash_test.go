@@ -173,6 +173,9 @@ func writeUntilDark(d *memDisk, last int64, r *rand.Rand) int64 {
 	if err := setUp(c); err != nil {
 		return last
 	}
+	if r.IntN(2) == 0 {
+		defer disturb(db)()
+	}
 	for err == nil {
 		if r.IntN(15) == 0 {
 			err = w.undone()
@@ -181,6 +184,31 @@ func writeUntilDark(d *memDisk, last int64, r *rand.Rand) int64 {
 		}
 	}
 	return w.last
+}
+
+// disturb checkpoints and reads on a connection of its own until it is told to
+// stop, while another one writes.
+func disturb(db *Database) (stop func()) {
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		c, err := sql.Open("sqlite", uri(db, crashPragmas...))
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		c.SetMaxOpenConns(1)
+		for {
+			select {
+			case <-done:
+				return
+			default:
+				_ = one(c, "PRAGMA wal_checkpoint(PASSIVE)")
+				_ = one(c, "SELECT sum(length(body)) FROM m")
+			}
+		}
+	}()
+	return func() { close(done); <-ended }
 }
 
 // setUp makes the tables unless they are there.

@@ -65,9 +65,8 @@ type wal struct {
 
 // walState is what is known of the WAL's content.
 type walState struct {
-	live   bool    // the head is there
-	salt   [8]byte // of this generation of frames: SQLite begins the file anew
-	commit int64   // the last frame written that ends a transaction
+	live bool    // the head is there
+	salt [8]byte // of this generation of frames: SQLite begins the file anew
 	// sure is the last frame that was durable as part of a whole transaction. What
 	// is missing up to it is damage; what is missing beyond it was never
 	// acknowledged.
@@ -78,6 +77,11 @@ type walHandle struct {
 	db  *Database
 	box box
 	buf [pageSize + overhead]byte
+	// commit is the last frame this connection wrote, if it ends a transaction and
+	// was not synced yet. Only the connection itself knows when all of the
+	// transaction is written.
+	commit int64
+	salt   [8]byte // of that frame
 }
 
 // file returns the WAL's file, nil if there is none and it shall not be made.
@@ -168,6 +172,8 @@ func (h *walHandle) write(b []byte, off int64) int32 {
 	if h.db.failed.Load() {
 		return sqlite3.SQLITE_IOERR_WRITE
 	}
+	commit := h.commit
+	h.commit = 0
 	f, err := h.file(true)
 	if err != nil {
 		return result(err, sqlite3.SQLITE_IOERR_WRITE)
@@ -182,8 +188,11 @@ func (h *walHandle) write(b []byte, off int64) int32 {
 	if _, err := f.WriteAt(sealed, r.at); err != nil {
 		return result(err, sqlite3.SQLITE_IOERR_WRITE)
 	}
-	if r.kind == kindFrameHead {
-		h.db.wal.wrote(r.frame, b)
+	switch {
+	case r.kind == kindFrameHead && endsTransaction(b):
+		h.commit, h.salt = r.frame, [8]byte(b[8:16])
+	case r.kind == kindFramePage && r.frame == commit:
+		h.commit = commit
 	}
 	return sqlite3.SQLITE_OK
 }
@@ -198,17 +207,6 @@ func (w *wal) begin(head []byte) {
 
 func saltOf(head []byte) [8]byte { return [8]byte(head[16:24]) }
 
-// wrote notes a frame's head, which tells whether it ends a transaction.
-func (w *wal) wrote(frame int64, head []byte) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if endsTransaction(head) {
-		w.state.commit = frame
-	} else if frame <= w.state.commit {
-		w.state.commit = 0
-	}
-}
-
 func endsTransaction(frameHead []byte) bool { return binary.BigEndian.Uint32(frameHead[4:]) != 0 }
 
 func (h *walHandle) sync() int32 {
@@ -219,49 +217,58 @@ func (h *walHandle) sync() int32 {
 	if f == nil {
 		return sqlite3.SQLITE_OK
 	}
-	before, created := h.db.wal.look()
-	if created {
+	if h.db.wal.isNew() {
 		if err := h.db.disk.syncDir(h.db.path); err != nil {
+			h.db.failed.Store(true)
 			return sqlite3.SQLITE_IOERR_DIR_FSYNC
 		}
 	}
 	if rc := h.db.sync(f); rc != sqlite3.SQLITE_OK {
 		return rc
 	}
-	h.db.wal.named()
-	if before.commit > before.sure {
-		h.mark(f, before)
+	if h.commit > 0 {
+		h.mark(f)
 	}
 	return sqlite3.SQLITE_OK
 }
 
-func (w *wal) look() (walState, bool) {
+// isNew reports, once, whether the file was made since the last sync.
+func (w *wal) isNew() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.state, w.created
-}
-
-func (w *wal) named() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	was := w.created
 	w.created = false
+	return was
 }
 
 // mark writes down up to which frame the log is durable. The mark itself is not
 // synced, that would cost as much again: after a power cut it may be that of the
 // transaction before.
-func (h *walHandle) mark(f diskFile, st walState) {
+func (h *walHandle) mark(f diskFile) {
+	commit := h.commit
+	h.commit = 0
+	if !h.db.wal.isSure(commit, h.salt) {
+		return
+	}
 	var p [markLen]byte
-	copy(p[:], st.salt[:])
-	binary.BigEndian.PutUint64(p[8:], uint64(st.commit))
+	copy(p[:], h.salt[:])
+	binary.BigEndian.PutUint64(p[8:], uint64(commit))
 	sealed := h.buf[:sealedMark]
 	h.box.sealRecord(sealed, p[:], kindMark, 0)
 	// Without the mark nothing is lost; damage would be taken for a torn end.
 	_, _ = f.WriteAt(sealed, sealedHead)
-	w := &h.db.wal
+}
+
+// isSure notes that the log is durable up to frame n; false if it has begun anew
+// since.
+func (w *wal) isSure(n int64, salt [8]byte) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.state.sure = st.commit
+	if w.state.salt != salt {
+		return false
+	}
+	w.state.sure = n
+	return true
 }
 
 func (h *walHandle) truncate(size int64) int32 {

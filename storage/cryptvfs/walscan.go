@@ -10,6 +10,8 @@ import (
 // walFound is what a look through the WAL finds.
 type walFound struct {
 	state walState
+	// whole is the last frame that ends a transaction.
+	whole int64
 	pages map[int64]struct{} // in whole transactions
 	page1 []byte             // page 1's head in the newest of them, nil if none has it
 }
@@ -57,10 +59,10 @@ func (s *walScan) run(size int64) error {
 			break
 		}
 	}
-	if s.found.state.commit < marked {
-		return fmt.Errorf("cryptvfs: WAL holds %d frames of %d: %w", s.found.state.commit, marked, ErrDamaged)
+	if s.found.whole < marked {
+		return fmt.Errorf("cryptvfs: WAL holds %d frames of %d: %w", s.found.whole, marked, ErrDamaged)
 	}
-	s.found.state.sure = s.found.state.commit
+	s.found.state.sure = s.found.whole
 	return nil
 }
 
@@ -144,7 +146,7 @@ func (s *walScan) take(n int64, h, p []byte) {
 	if !endsTransaction(h) {
 		return
 	}
-	s.found.state.commit = n
+	s.found.whole = n
 	for page := range s.pages {
 		s.found.pages[page] = struct{}{}
 	}
