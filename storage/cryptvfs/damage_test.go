@@ -300,7 +300,7 @@ func TestOpenRefuses(t *testing.T) {
 		"half of page 1":         {s.main[:headSize+100], nil, ErrDamaged},
 		"no key check":           {append(append([]byte("kuvert"), s.main[6:32]...), make([]byte, 9000)...), nil, ErrNotEncrypted},
 		"another magic":          {append([]byte("kuvert"), s.main[6:]...), nil, ErrDamaged},
-		"pages cut, WAL missing": {s.main[:pageOffset(20)], nil, errAny},
+		"pages cut, WAL missing": {s.main[:pageOffset(20)], nil, nil},
 		"noise in place of WAL":  {s.main, bytes.Repeat([]byte{9}, 5000), ErrDamaged},
 		"zeros in place of WAL":  {s.main, make([]byte, 3*sealedFrame), ErrDamaged},
 	} {
@@ -312,10 +312,10 @@ func TestOpenRefuses(t *testing.T) {
 				t.Fatal(err)
 			}
 			err := look(path)
-			if err == nil || c.err != errAny && !errors.Is(err, c.err) {
+			if err == nil || c.err != nil && !errors.Is(err, c.err) {
 				t.Error(err)
 			}
-			if c.err == errAny {
+			if c.err == nil { // SQLite finds it, and may have written before
 				return
 			}
 			if c.main == nil {
@@ -331,8 +331,6 @@ func TestOpenRefuses(t *testing.T) {
 		})
 	}
 }
-
-var errAny = errors.New("any")
 
 // TestTornPage1 is a crash in the middle of a checkpoint: page 1 is unfinished, and
 // the WAL has it. Without the WAL it is damage.
