@@ -18,7 +18,7 @@ FUZZTIME ?= 30
 # reading pictures is one goroutine's work.
 DRAWING := /(cmd/kuvert|app/ui.*|app/qr|assets.*)$$
 
-.PHONY: all run test nested demo pictures build windows check lint format format-check vet tidy-check race vectors fuzz bench soak vuln clean go system screen
+.PHONY: all run test nested demo pictures build windows check lint format format-check vet tidy-check race vectors crash fuzz bench soak vuln clean go system screen
 
 all: build
 
@@ -104,6 +104,10 @@ race: go
 vectors: go
 	go test -count=1 -run 'Vector|Wycheproof|CCTV' ./crypto/...
 	@$(MAKE) --no-print-directory nested
+
+## crash: the encrypted database against 500 kills, 1,000 power cuts and a failing disk
+crash: go
+	go test -count=1 -timeout 60m -v -run 'Acknowledged|Find|Flipped' ./storage/cryptvfs -args -kills 500 -cuts 1000 -faults 1000
 
 ## fuzz: every fuzz target for FUZZTIME seconds
 fuzz: go
