@@ -23,6 +23,8 @@ type conn struct {
 	// err is the first error since it was last cleared. SQLite may have rolled the
 	// transaction back on its own after one, so nothing may be run after it.
 	err error
+	// common is what Search knows of the words; nil until it is first needed.
+	common *frequencies
 }
 
 type stmt struct {

@@ -27,6 +27,11 @@ type Store struct {
 	walLimit int64 // bytes; constant
 	// stopped is what ended all writing, if anything did.
 	stopped atomic.Pointer[error]
+
+	// Of the goroutine that keeps the search index.
+	toIndex chan struct{} // 1: something was written
+	closing chan struct{} // closed by Close
+	indexed chan struct{} // closed when the goroutine has ended
 }
 
 func newStore(ctx context.Context, cfg Config, db *cryptvfs.Database, writer *conn) (*Store, error) {
@@ -39,6 +44,9 @@ func newStore(ctx context.Context, cfg Config, db *cryptvfs.Database, writer *co
 		writer:  writer,
 
 		walLimit: walLimit,
+		toIndex:  make(chan struct{}, 1),
+		closing:  make(chan struct{}),
+		indexed:  make(chan struct{}),
 	}
 	for range readers {
 		c, err := connect(ctx, dsn(db, accessRead))
@@ -48,6 +56,7 @@ func newStore(ctx context.Context, cfg Config, db *cryptvfs.Database, writer *co
 		s.readers <- c
 	}
 	go s.write()
+	go s.index() //nolint:contextcheck // lives until Close
 	return s, nil
 }
 
@@ -126,7 +135,9 @@ func (s *Store) Close() error {
 	s.closed = true
 	s.mu.Unlock()
 
+	close(s.closing)
 	s.users.Wait()
+	<-s.indexed
 	close(s.queue)
 	<-s.written
 	errs := []error{s.closeReaders()}

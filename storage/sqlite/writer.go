@@ -83,6 +83,7 @@ func (s *Store) write() {
 	defer close(s.written)
 	for u := range s.queue {
 		s.batch(u)
+		s.wakeIndex()
 		if s.batches++; s.batches == trimEvery {
 			s.batches = 0
 			s.trim()
