@@ -53,6 +53,9 @@ const (
 	// SettingTryAddrs lists addresses and ranges of further networks of the office
 	// where others are looked for, separated by spaces or commas.
 	SettingTryAddrs = "try_addresses"
+	// SettingLockAfter is after how many idle minutes the window locks: "5", "15",
+	// "60", or "" for never. A profile without a passphrase never does.
+	SettingLockAfter = "lock_after"
 )
 
 // Values of SettingNetwork.

@@ -31,6 +31,7 @@ func TestSettingValues(t *testing.T) {
 		SettingName: {"Anna"}, SettingNetwork: {NetworkLAN, NetworkInternet}, SettingLanguage: {"", "de", "en"},
 		SettingTheme: {"", "light", "dark"}, SettingVisible: {"true", "false"}, SettingNotify: {"true", "false"},
 		SettingNotifyContent: {"true", "false"}, SettingReadReceipts: {"true", "false"},
+		SettingLockAfter: {"", "5", "15", "60"},
 	} {
 		for _, v := range values {
 			if err := checkSetting(key, v); err != nil {

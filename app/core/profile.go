@@ -123,6 +123,7 @@ var settingDefaults = map[string]string{
 	SettingName: "", SettingNetwork: NetworkInternet, SettingLanguage: "", SettingTheme: "",
 	SettingVisible: "false", SettingNotify: "true", SettingNotifyContent: "false", SettingReadReceipts: "true",
 	SettingKeepMail: "false", SettingTryAddrs: "",
+	SettingLockAfter: "",
 }
 
 // Settings implements Profiles.
@@ -150,6 +151,8 @@ func checkSetting(key, value string) error {
 		SettingNetwork:  {NetworkLAN, NetworkInternet},
 		SettingLanguage: {"", "de", "en"},
 		SettingTheme:    {"", "light", "dark"},
+
+		SettingLockAfter: {"", "5", "15", "60"},
 	}
 	switch key {
 	case SettingName:
