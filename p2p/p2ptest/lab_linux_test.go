@@ -18,6 +18,7 @@ import (
 
 	"github.com/kuvert-im/kuvert/p2p/node"
 	"github.com/kuvert-im/kuvert/p2p/p2ptest"
+	"github.com/kuvert-im/kuvert/p2p/transfer"
 )
 
 // Tests in namespaces run this test binary again as the machine's program.
@@ -31,6 +32,7 @@ type labConfig struct {
 	NoMDNS, NoBroadcast bool
 	LANOnly, Tempted    bool
 	Name                string
+	Long                bool              // frames of many packets
 	Follow              map[byte][]string // addresses by seed
 	Station             string            // the IP address of the always-on node
 	Data                string            // be that node, with the mail in this folder
@@ -87,19 +89,24 @@ func labNode(text string) error {
 		}
 		n.UseStations(tempters)
 	}
-	go labTalk(ctx, n, h)
+	go labTalk(ctx, n, h, c.Long)
 	return n.Run(ctx, h)
 }
 
 // labTalk delivers one numbered frame after the other, each until it is answered,
 // and says which way it went.
-func labTalk(ctx context.Context, n *node.Node, h *labHandler) {
+func labTalk(ctx context.Context, n *node.Node, h *labHandler, long bool) {
+	frame := make([]byte, 1)
+	if long {
+		frame = make([]byte, 100<<10)
+	}
 	for number := byte(0); ctx.Err() == nil; time.Sleep(20 * time.Millisecond) {
+		frame[0] = number
 		way := "directly"
 		if n.Relayed("friend") {
 			way = "relayed"
 		}
-		if a, err := n.Deliver(ctx, "friend", [][]byte{{number}}); err == nil && len(a) == 1 {
+		if a, err := n.Deliver(ctx, "friend", [][]byte{frame}); err == nil && len(a) == 1 {
 			h.say("delivered %s", way)
 			number++
 		}
@@ -345,6 +352,10 @@ func waitForLeak(t *testing.T, l *p2ptest.Lab) {
 			t.Fatal("no packet was counted")
 		}
 	}
+}
+
+func (h *labHandler) GiveFile(context.Context, string, [32]byte) (transfer.Source, error) {
+	return nil, transfer.ErrNotFound
 }
 
 func (h *labHandler) StationChanged(host node.HostKey) {

@@ -202,7 +202,10 @@ func (s *socket) WriteTo(b []byte, to net.Addr) (int, error) {
 			return 0, err
 		}
 	}
-	return c.WriteTo(b, to)
+	if _, err := c.WriteTo(s.m.net.harm(b), to); err != nil {
+		return 0, err
+	}
+	return len(b), nil
 }
 
 // Close ends the socket.

@@ -36,13 +36,14 @@ type Network struct {
 	blocked  map[[2]*Machine]bool // from, to
 	loss     float64
 	dup      float64
+	damage   float64
 	minDelay time.Duration
 	maxDelay time.Duration
 	count    Stats
 }
 
 // Stats counts packets.
-type Stats struct{ Sent, Lost, Duplicated int }
+type Stats struct{ Sent, Lost, Duplicated, Damaged int }
 
 // NewNetwork returns a network that ends with the test.
 func NewNetwork(t testing.TB, seed uint64) *Network {
@@ -83,6 +84,26 @@ func (n *Network) SetLoss(share float64) { n.set(func() { n.loss = share }) }
 
 // SetDuplicates sets the share of packets that come twice.
 func (n *Network) SetDuplicates(share float64) { n.set(func() { n.dup = share }) }
+
+// SetDamage sets the share of packets of which a bit is flipped or the end is cut
+// off.
+func (n *Network) SetDamage(share float64) { n.set(func() { n.damage = share }) }
+
+// harm returns a packet as it arrives.
+func (n *Network) harm(b []byte) []byte {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if len(b) == 0 || n.rng.Float64() >= n.damage {
+		return b
+	}
+	n.count.Damaged++
+	b = slices.Clone(b)
+	if n.rng.IntN(2) == 0 {
+		return b[:n.rng.IntN(len(b))]
+	}
+	b[n.rng.IntN(len(b))] ^= 1 << n.rng.IntN(8)
+	return b
+}
 
 // SetDelay sets how long a packet takes one way, which also reorders them.
 func (n *Network) SetDelay(from, to time.Duration) {
