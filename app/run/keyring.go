@@ -34,9 +34,26 @@ type ring interface {
 // systemRing is the real one.
 type systemRing struct{}
 
-func (systemRing) Get(s, u string) (string, error) { return keyring.Get(s, u) }
-func (systemRing) Set(s, u, secret string) error   { return keyring.Set(s, u, secret) }
-func (systemRing) Delete(s, u string) error        { return keyring.Delete(s, u) }
+func (systemRing) Get(service, user string) (string, error) {
+	if err := reachRing(); err != nil {
+		return "", err
+	}
+	return keyring.Get(service, user)
+}
+
+func (systemRing) Set(service, user, secret string) error {
+	if err := reachRing(); err != nil {
+		return err
+	}
+	return keyring.Set(service, user, secret)
+}
+
+func (systemRing) Delete(service, user string) error {
+	if err := reachRing(); err != nil {
+		return err
+	}
+	return keyring.Delete(service, user)
+}
 
 // keyrings is the keyring at work, and how long to wait for it. A test replaces it.
 var keyrings = newRings(systemRing{}, keyringPatience)

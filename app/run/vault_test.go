@@ -562,9 +562,15 @@ func TestPowerCutInCreate(t *testing.T) {
 		}
 	}
 	l := newLogin(t)
-	if _, err := l.create(strings.Repeat("x", 200), Protection{}); !errors.Is(err, chat.ErrBadName) {
-		t.Errorf("a bad name: %v", err)
+	dir, err := l.create("a\tb", Protection{})
+	wants(t, "a bad name", err, chat.ErrBadName)
+	if there, err := Exists(dir); there || err != nil {
+		t.Errorf("half a profile is one: %v", err)
 	}
+	if _, err := os.Stat(filepath.Join(dir, vaultMaking)); err != nil {
+		t.Errorf("the test did not come as far as the database: %v", err)
+	}
+	wants(t, "nothing there", opens(t, dir, Unlock{}), chat.ErrNoProfile)
 	if len(l.ring.entries) != 0 {
 		t.Error("a profile that was not made has an entry in the keyring")
 	}
