@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -468,6 +469,34 @@ func TestFullDisk(t *testing.T) {
 	d.fault = nil
 	run(t, c, "INSERT INTO m(body) VALUES ('x')")
 	wantOne(t, c, "1", "SELECT count(*) FROM m")
+}
+
+// TestHalfAWrittenHead: a disk that fails while the WAL begins anew leaves nothing
+// that looks like damage.
+func TestHalfAWrittenHead(t *testing.T) {
+	d := newMemDisk()
+	db, err := open(memPath, &testKey, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := connect(t, db, 1)
+	run(t, c, testSchema)
+	run(t, c, "PRAGMA wal_checkpoint(RESTART)")
+	d.fault = func(op string) error {
+		if op == "write" {
+			return errNoSpace // and half of it is written
+		}
+		return nil
+	}
+	if _, err := c.Exec("INSERT INTO m(body) VALUES ('x')"); err == nil {
+		t.Error("no error")
+	}
+	c.Close()
+	_ = db.Close()
+	d.restart(rand.New(rand.NewPCG(1, 1)))
+	if _, err := reexamine(d); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestRelativePath(t *testing.T) {

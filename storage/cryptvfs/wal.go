@@ -186,6 +186,11 @@ func (h *walHandle) write(b []byte, off int64) int32 {
 		clear(sealed[sealedHead:])
 	}
 	if _, err := f.WriteAt(sealed, r.at); err != nil {
+		if r.kind == kindWALHead {
+			// Half a head would look like damage. What stood there before is in the
+			// database, or SQLite would not begin anew.
+			_ = f.Truncate(0)
+		}
 		return result(err, sqlite3.SQLITE_IOERR_WRITE)
 	}
 	switch {
