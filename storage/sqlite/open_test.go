@@ -377,7 +377,24 @@ func TestNobodyElseReadsTheFiles(t *testing.T) {
 	}
 }
 
-// TestDeletedTextIsGone looks for deleted texts in the closed database's bytes.
+// piecesWith counts the decrypted pages of database and WAL that hold a text.
+func piecesWith(t testing.TB, path, text string) (n int) {
+	t.Helper()
+	err := cryptvfs.Pieces(path, &testKey, func(p cryptvfs.Piece) error {
+		if p.Content == nil {
+			t.Errorf("piece %d is damaged", p.Number)
+		}
+		n += bytes.Count(p.Content, []byte(text))
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// TestDeletedTextIsGone looks for deleted texts in the closed database's decrypted
+// pages.
 func TestDeletedTextIsGone(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "kuvert.db")
 	s := openTest(t, path)
@@ -391,6 +408,9 @@ func TestDeletedTextIsGone(t *testing.T) {
 			_, err := tx.AddOutbox(chat.OutboxItem{Contact: bert, Message: chat.MessageID{1}, Payload: []byte(long)})
 			return err
 		})
+	if piecesWith(t, path, secret) < 1000 {
+		t.Error("not even there before it is deleted")
+	}
 	do(t, s,
 		func(tx *Tx) error { return tx.DeleteSecret("a") },
 		func(tx *Tx) error { return tx.SetDraft(room, "") },
@@ -399,10 +419,89 @@ func TestDeletedTextIsGone(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for _, b := range filesOf(t, path) {
-		if n := bytes.Count(b, []byte(secret)); n > 0 {
-			t.Errorf("found %d times", n)
+	if n := piecesWith(t, path, secret); n > 0 {
+		t.Errorf("found %d times", n)
+	}
+}
+
+// TestNothingIsReadableWithoutTheKey looks for texts in all files, a copy before a
+// migration and those of a running store among them.
+func TestNothingIsReadableWithoutTheKey(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "kuvert.db")
+	makeOld(t, path)
+	s, err := openSteps(t, path, futureSchema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	put(t, s, func(tx *Tx) error { return tx.PutSecret("GEHEIM", []byte("GEHEIMWORT")) })
+	names, err := filepath.Glob(path + "*")
+	if err != nil || len(names) != 3 {
+		t.Error(names, err)
+	}
+	for _, name := range names {
+		b := readFile(t, name)
+		for _, text := range []string{"SQLite format", "CREATE TABLE", "wert ", "WERT ", "GEHEIM", "upper"} {
+			if bytes.Contains(b, []byte(text)) {
+				t.Errorf("%s holds %q", filepath.Base(name), text)
+			}
 		}
+	}
+}
+
+func TestOpenRefusesAnotherKey(t *testing.T) {
+	path := sample(t)
+	before := filesOf(t, path)
+	_, err := Open(t.Context(), Config{Path: path, Key: &cryptvfs.Key{9}})
+	if !errors.Is(err, chat.ErrWrongPassphrase) || errors.Is(err, chat.ErrCorrupt) || strings.Contains(err.Error(), "\n") {
+		t.Error(err)
+	}
+	if _, err := Open(t.Context(), Config{Path: path}); !errors.Is(err, fs.ErrInvalid) {
+		t.Error("no key:", err)
+	}
+	if after := filesOf(t, path); !bytes.Equal(after[0], before[0]) || !bytes.Equal(after[1], before[1]) {
+		t.Error("changed")
+	}
+	openTest(t, path)
+}
+
+func TestOpenRefusesAPlainDatabase(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "kuvert.db")
+	c, err := connect(t.Context(), "file:"+filepath.ToSlash(path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(c.script(t.Context(), "CREATE TABLE a (b)"), c.close()); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, path, chat.ErrCorrupt)
+}
+
+// TestReadersSeeDamage flips a bit in a text while the store is open.
+func TestReadersSeeDamage(t *testing.T) {
+	path := sample(t)
+	s := openTest(t, path)
+	b := readFile(t, path)
+	for i := 2 * 4096; i < len(b); i += 4096 {
+		b[i+2000] ^= 1
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt(b, 0); err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	err = s.View(t.Context(), func(tx *ReadTx) error {
+		_, err := tx.c.int("SELECT sum(length(text)) FROM message")
+		return err
+	})
+	if !errors.Is(err, chat.ErrCorrupt) {
+		t.Error(err)
+	}
+	if err := s.Check(t.Context()); !errors.Is(err, chat.ErrCorrupt) {
+		t.Error(err)
 	}
 }
 
