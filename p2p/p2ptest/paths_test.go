@@ -35,8 +35,11 @@ func TestFlappingInterface(t *testing.T) {
 	world(t, func(t *testing.T, _ *p2ptest.Network, alice, bob *person) {
 		met(alice, bob)
 		before := runtime.NumGoroutine()
-		for range 100 {
+		for i := range 100 {
 			alice.m.Unplug()
+			if i%10 == 9 {
+				time.Sleep(time.Minute) // long enough to lose the connection
+			}
 			time.Sleep(200 * time.Millisecond)
 			alice.m.Plug()
 			time.Sleep(300 * time.Millisecond)
