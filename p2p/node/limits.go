@@ -118,8 +118,8 @@ const (
 	// close one for nothing costs a handshake, to wait for a dead one a message.
 	pingPatience   = 10 * time.Second
 	checkPatience  = 4 * time.Second
-	changePatience = 2500 * time.Millisecond
-	besidePatience = 2 * time.Second
+	changePatience = 1200 * time.Millisecond
+	besidePatience = 1200 * time.Millisecond
 	// answerOverdue is after how long without an answer to a frame the connection
 	// is pinged: the answer takes a commit, the ping does not.
 	answerOverdue = 3 * time.Second

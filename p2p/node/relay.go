@@ -196,28 +196,39 @@ func (n *Node) moveOver(ctx context.Context, l *link, c network.Conn, p *pulse) 
 	l.sender.Close() // the next frame opens a stream on the best connection
 }
 
-// dropRelayed closes relayed connections beside a direct one that has answered.
+// dropRelayed closes relayed connections beside a direct one that has answered
+// since they were opened: somebody who comes through a relay may have lost the
+// direct one.
 func (n *Node) dropRelayed(now time.Time) {
 	var spare []network.Conn
 	n.mu.Lock()
 	for _, l := range n.links {
-		proven := false
-		var through []network.Conn
-		for c, p := range l.conns {
-			if relayed(c) {
-				through = append(through, c)
-			} else if at := p.proven.Load(); at != 0 && now.Sub(time.Unix(0, at)) >= relayLinger {
-				proven = true
+		answered := l.directAnswerLocked(now)
+		for c := range l.conns {
+			if relayed(c) && answered.After(c.Stat().Opened) {
+				spare = append(spare, c)
 			}
-		}
-		if proven {
-			spare = append(spare, through...)
 		}
 	}
 	n.mu.Unlock()
 	for _, c := range spare {
 		_ = c.Close()
 	}
+}
+
+// directAnswerLocked is when a direct connection last answered on which one has
+// moved for relayLinger; zero if there is none.
+func (l *link) directAnswerLocked(now time.Time) (at time.Time) {
+	for c, p := range l.conns {
+		proven := p.proven.Load()
+		if relayed(c) || proven == 0 || now.Sub(time.Unix(0, proven)) < relayLinger {
+			continue
+		}
+		if heard := time.Unix(0, p.heard.Load()); heard.After(at) {
+			at = heard
+		}
+	}
+	return at
 }
 
 // limited lets a stream be opened on a relayed connection.
