@@ -117,13 +117,9 @@ fuzz: go
 bench: screen
 	go test -run '^$$' -bench . -benchmem ./crypto/... ./storage/... ./app/core/... ./cmd/kuvertd/...
 
-## soak: 1,000 kills of two people and their node; 10,000 waiting messages
+## soak: the long versions: 1,000 kills, 10,000 waiting messages, long floods and temptations; half an hour, parts of it need root
 soak: go
-	go test -timeout 40m -v -run 'KillsWithANode|ThousandsWait' ./cmd/kuvertd -args -soak
-
-## soak: the long versions of the tests in network namespaces; needs root, half an hour
-soak: go
-	KUVERT_SOAK=1 go test -count=1 -v -timeout 90m -run 'Lab|Flood' ./p2p/p2ptest ./cmd/kuvertd
+	KUVERT_SOAK=1 go test -count=1 -v -timeout 90m -run 'Lab|Flood|KillsWithANode|ThousandsWait' ./p2p/p2ptest ./cmd/kuvertd
 
 ## vuln: known vulnerabilities; needs vuln.go.dev
 vuln: go

@@ -135,6 +135,7 @@ type Contact struct {
 	Blocked  bool      `json:"blocked"`
 	Pending  bool      `json:"pending"` // I accepted an invitation that was not answered yet
 	Online   bool      `json:"online"`  // not stored: filled in by the core
+	Relayed  bool      `json:"relayed"` // the same: connected, but through a relay alone
 	AddedAt  time.Time `json:"added_at"`
 	LastSeen time.Time `json:"last_seen"`
 }

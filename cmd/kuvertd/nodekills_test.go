@@ -5,10 +5,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -24,12 +24,13 @@ import (
 )
 
 // soak makes the tests of this file as long as the project promises: make soak.
-var soak = flag.Bool("soak", false, "1,000 kills, and 10,000 waiting messages")
+var soak = os.Getenv("KUVERT_SOAK") != ""
 
 // alwaysOn is a node that is killed and started again on its port.
 type alwaysOn struct {
 	dir, addr string
 	env       []string
+	space     func(args ...string) *exec.Cmd // where it runs; nil: here
 	cmd       *exec.Cmd
 	stderr    bytes.Buffer
 }
@@ -51,7 +52,12 @@ func newAlwaysOn(t testing.TB, dir string, env []string) *alwaysOn {
 // start starts the node and returns its access link.
 func (n *alwaysOn) start() (link string, err error) {
 	n.stderr.Reset()
-	n.cmd = exec.Command(kuvertd, "node", "--json", "--listen", n.addr, "--data", n.dir)
+	args := []string{kuvertd, "node", "--json", "--listen", n.addr, "--data", n.dir}
+	if n.space == nil {
+		n.cmd = exec.Command(args[0], args[1:]...)
+	} else {
+		n.cmd = n.space(args...)
+	}
 	n.cmd.Env, n.cmd.Stderr = n.env, &n.stderr
 	out, err := n.cmd.StdoutPipe()
 	if err != nil {
@@ -193,7 +199,7 @@ func TestKillsWithANode(t *testing.T) {
 	if testing.Short() {
 		times, most = 12, 30*time.Second
 	}
-	if *soak {
+	if soak {
 		times, most = 1002, 20*time.Minute
 	}
 	seed := uint64(time.Now().UnixNano())
@@ -251,7 +257,7 @@ func TestThousandsWait(t *testing.T) {
 	if testing.Short() {
 		count, times = 300, 3
 	}
-	if *soak {
+	if soak {
 		count, times = 10_000, 20
 	}
 	seed := uint64(time.Now().UnixNano())

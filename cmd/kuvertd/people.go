@@ -147,6 +147,7 @@ type contactLine struct {
 	Name     string        `json:"name"`
 	Verified bool          `json:"verified"`
 	Online   bool          `json:"online"`
+	Relayed  bool          `json:"relayed"` // online, but through a node alone
 	Blocked  bool          `json:"blocked"`
 	Pending  bool          `json:"pending"`
 }
@@ -160,7 +161,7 @@ func contacts(*pflag.FlagSet) action {
 			}
 			out := []contactLine{}
 			for _, ct := range list {
-				out = append(out, contactLine{ct.ID, ct.Name, ct.Verified, ct.Online, ct.Blocked, ct.Pending})
+				out = append(out, contactLine{ct.ID, ct.Name, ct.Verified, ct.Online, ct.Relayed, ct.Blocked, ct.Pending})
 			}
 			return e.show(out, func(w io.Writer) {
 				var rows [][]string
