@@ -68,38 +68,97 @@ type Lock struct {
 	Others bool
 }
 
-// Locked says what the profile in dir needs to be opened, and asks the keyring for
-// that if it is one of the ways. Errors: chat.ErrNoProfile, chat.ErrVault,
+// Protected says how the profile in dir may be opened, at once: it asks no keyring,
+// and leaves Ask and Why open. Errors: chat.ErrNoProfile, chat.ErrVault,
 // chat.ErrNewerSchema, chat.ErrReadOnly.
-func Locked(ctx context.Context, dir string) (Lock, error) {
+func Protected(dir string) (Lock, error) {
+	l, _, err := protected(dir)
+	return l, err
+}
+
+func protected(dir string) (Lock, *vault.Vault, error) {
 	dir, err := resolve(dir)
 	if err != nil {
-		return Lock{}, err
+		return Lock{}, nil, err
 	}
 	v, _, err := readVault(dir)
 	if err != nil {
-		return Lock{}, err
+		return Lock{}, nil, err
 	}
 	l := Lock{Passphrase: v.Has(vault.Passphrase), Keyring: v.Has(vault.Keyring), KeyFile: v.Has(vault.KeyFile), Sheet: v.Has(vault.Sheet)}
+	l.Others, err = otherProfiles(dir)
+	l.Others = l.Others || err != nil // a list that cannot be read may hold some
+	return l, v, nil
+}
+
+// Locked says what the profile in dir needs to be opened, and asks the keyring for
+// that if it is one of the ways. Errors as of Protected.
+func Locked(ctx context.Context, dir string) (Lock, error) {
+	l, v, err := protected(dir)
+	if err != nil {
+		return Lock{}, err
+	}
 	key, err := unlock(ctx, v, Unlock{})
 	key.Wipe()
 	l.Ask = err != nil
 	if errors.Is(err, chat.ErrNoKeyring) || errors.Is(err, chat.ErrKeyringEmpty) {
 		l.Why = err
 	}
-	l.Others, _ = otherProfiles(dir)
 	return l, nil
+}
+
+// KeyringFits says whether the keyring could open the profile in dir, which need not
+// be there yet: nil, chat.ErrPassphraseNeeded (this login has other profiles), or
+// chat.ErrNoKeyring.
+func KeyringFits(ctx context.Context, dir string) error {
+	dir, err := resolve(dir)
+	if err != nil {
+		return err
+	}
+	if err := keyringAllowed(dir); err != nil {
+		return err
+	}
+	// An id that nothing has: what counts is that there is an answer.
+	if _, err := keyringGet(ctx, "none"); !errors.Is(err, chat.ErrKeyringEmpty) {
+		return err
+	}
+	return nil
+}
+
+// keyringAllowed: one profile of a login may be opened by its keyring.
+func keyringAllowed(dir string) error {
+	others, err := otherProfiles(dir)
+	if err == nil && others {
+		return chat.ErrPassphraseNeeded
+	}
+	return err
+}
+
+// SheetFits reports whether text is the key of an emergency sheet, complete and
+// without a typing error; of which profile, VerifySheet says.
+func SheetFits(text string) bool {
+	k, err := vault.ParseSheetKey(text)
+	clear(k[:])
+	return err == nil
+}
+
+// VerifySheet reports whether that is the key of the emergency sheet of the profile
+// in dir: nil, chat.ErrSheetMistyped or chat.ErrWrongPassphrase.
+func VerifySheet(dir, text string) error {
+	_, v, err := protected(dir)
+	if err != nil {
+		return err
+	}
+	key, err := trySheet(v, text)
+	key.Wipe()
+	return err
 }
 
 // VerifyPassphrase reports whether that is the passphrase of the profile in dir,
 // whether or not somebody runs it: nil, or chat.ErrWrongPassphrase. Either answer
 // takes the time that a try costs.
 func VerifyPassphrase(ctx context.Context, dir, passphrase string) error {
-	dir, err := resolve(dir)
-	if err != nil {
-		return err
-	}
-	v, _, err := readVault(dir)
+	_, v, err := protected(dir)
 	if err != nil {
 		return err
 	}
@@ -125,11 +184,8 @@ func SetPassphrase(ctx context.Context, dir string, old Unlock, passphrase strin
 		if passphrase != "" {
 			return withPassphrase(ctx, v, key, passphrase)
 		}
-		switch others, err := otherProfiles(dir); {
-		case err != nil:
+		if err := keyringAllowed(dir); err != nil {
 			return nil, err
-		case others:
-			return nil, chat.ErrPassphraseNeeded
 		}
 		return v.Without(vault.Passphrase), nil
 	})
@@ -147,11 +203,8 @@ func SetKeyring(ctx context.Context, dir string, old Unlock, on bool) error {
 		if !on {
 			return v.Without(vault.Keyring), nil
 		}
-		switch others, err := otherProfiles(dir); {
-		case err != nil:
+		if err := keyringAllowed(dir); err != nil {
 			return nil, err
-		case others:
-			return nil, chat.ErrPassphraseNeeded
 		}
 		return withKeyring(ctx, v, key)
 	})
@@ -365,14 +418,10 @@ func (p Protection) settle(dir string) (Protection, error) {
 	if p.Passphrase != "" && !passphraseFits(p.Passphrase) {
 		return p, chat.ErrPassphraseShort
 	}
-	if !p.Keyring {
-		return p, nil
+	if p.Keyring {
+		return p, keyringAllowed(dir)
 	}
-	others, err := otherProfiles(dir)
-	if err == nil && others {
-		err = chat.ErrPassphraseNeeded
-	}
-	return p, err
+	return p, nil
 }
 
 func withKeyFile(v *vault.Vault, key vault.Key, path string) (*vault.Vault, error) {

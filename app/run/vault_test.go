@@ -210,6 +210,7 @@ func TestNoKeyring(t *testing.T) {
 	l.ring.err = errors.New("The name org.freedesktop.secrets was not provided by any .service files")
 	dir, err := l.create("alice", Protection{})
 	wants(t, "no keyring", err, chat.ErrNoKeyring)
+	wants(t, "no keyring", KeyringFits(t.Context(), dir), chat.ErrNoKeyring)
 	if there, err := Exists(dir); there || err != nil {
 		t.Errorf("a profile is there: %v", err)
 	}
@@ -243,6 +244,10 @@ func TestKeyringHangs(t *testing.T) {
 	lock, err := Locked(t.Context(), dir)
 	if err != nil || !lock.Ask || !lock.Passphrase || !errors.Is(lock.Why, chat.ErrNoKeyring) {
 		t.Errorf("%+v, %v", lock, err)
+	}
+	start := time.Now()
+	if lock, err = Protected(dir); err != nil || lock != (Lock{Passphrase: true, Keyring: true}) || time.Since(start) > 150*time.Millisecond {
+		t.Errorf("%+v, %v after %v", lock, err, time.Since(start))
 	}
 	wants(t, "the passphrase always works", opens(t, dir, Unlock{Passphrase: right}))
 	l.ring.set(func() { l.ring.hang = nil })
@@ -326,6 +331,12 @@ func TestEmergency(t *testing.T) {
 	must(t, err)
 	second, err := AddEmergency(t.Context(), dir, Unlock{Passphrase: right})
 	must(t, err)
+	wants(t, "an earlier sheet", VerifySheet(dir, first.QR), chat.ErrWrongPassphrase)
+	wants(t, "the sheet", VerifySheet(dir, strings.Join(second.Key, " ")))
+	wants(t, "half of it", VerifySheet(dir, strings.Join(second.Key[:5], " ")), chat.ErrSheetMistyped)
+	if !SheetFits(second.QR) || SheetFits(second.QR+"0") {
+		t.Error("SheetFits")
+	}
 	wants(t, "an earlier sheet", opens(t, dir, Unlock{Sheet: first.QR}), chat.ErrWrongPassphrase)
 	wants(t, "mistyped", opens(t, dir, Unlock{Sheet: strings.Join(second.Key[:8], " ")}), chat.ErrSheetMistyped)
 	wants(t, "typed", opens(t, dir, Unlock{Sheet: strings.ToLower(strings.Join(second.Key, "-"))}))
@@ -348,7 +359,10 @@ func TestEmergency(t *testing.T) {
 // TestSecondProfile: the keyring opens to whoever uses the login.
 func TestSecondProfile(t *testing.T) {
 	l := newLogin(t)
+	wants(t, "before the first", KeyringFits(t.Context(), filepath.Join(l.home, "alice")))
 	first := l.made("alice", Protection{})
+	wants(t, "of the first", KeyringFits(t.Context(), first))
+	wants(t, "of a second", KeyringFits(t.Context(), filepath.Join(l.home, "bob")), chat.ErrPassphraseNeeded)
 	for _, how := range []Protection{{}, {Keyring: true}, {Passphrase: right, Keyring: true}} {
 		_, err := l.create("bob", how)
 		wants(t, "a second one by the keyring", err, chat.ErrPassphraseNeeded)
