@@ -322,3 +322,13 @@ func (d *memDisk) restart(r *rand.Rand) {
 	d.left, d.off, d.fault, d.quiet = -1, false, nil, false
 	d.busy = map[*memContent]bool{}
 }
+
+// flush makes everything durable, as a system does in time without being asked.
+func (d *memDisk) flush() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, c := range d.names {
+		c.durable, c.changes = bytes.Clone(c.now), nil
+	}
+	d.durable, d.history = d.names, nil
+}

@@ -491,6 +491,8 @@ func TestHalfAWrittenHead(t *testing.T) {
 	if _, err := c.Exec("INSERT INTO m(body) VALUES ('x')"); err == nil {
 		t.Error("no error")
 	}
+	d.flush()
+	d.off = true
 	c.Close()
 	_ = db.Close()
 	d.restart(rand.New(rand.NewPCG(1, 1)))
