@@ -16,6 +16,7 @@ type Client interface {
 	Profiles
 	Contacts
 	Conversations
+	Searching
 	Invitations
 	Pairings
 	Nodes

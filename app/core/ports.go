@@ -36,6 +36,8 @@ type ReadTx interface {
 	Conversations() ([]chat.Conversation, error) // newest LastAt first
 	Message(id chat.MessageID) (chat.Message, error)
 	Messages(q chat.MessageQuery) ([]chat.Message, error)
+	// Search answers within some milliseconds, see chat.SearchPage.
+	Search(q chat.SearchQuery) (chat.SearchPage, error)
 
 	// Outbox returns up to limit items of one person with ID > after, oldest first.
 	Outbox(person chat.PersonID, after int64, limit int) ([]chat.OutboxItem, error)

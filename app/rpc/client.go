@@ -400,6 +400,11 @@ func (c *Client) Delivery(ctx context.Context, id chat.MessageID) (core.Delivery
 	return ask[core.Delivery](ctx, c, "Delivery", id)
 }
 
+// Search implements core.Searching.
+func (c *Client) Search(ctx context.Context, q chat.SearchQuery) (chat.SearchPage, error) {
+	return ask[chat.SearchPage](ctx, c, "Search", q)
+}
+
 func (c *Client) Invite(ctx context.Context, life time.Duration) (core.IssuedInvitation, error) {
 	return ask[core.IssuedInvitation](ctx, c, "Invite", life)
 }

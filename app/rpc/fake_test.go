@@ -190,6 +190,10 @@ func (f *fakeCore) Delivery(ctx context.Context, id chat.MessageID) (core.Delive
 	return reply[core.Delivery](f, ctx, "Delivery", id)
 }
 
+func (f *fakeCore) Search(ctx context.Context, q chat.SearchQuery) (chat.SearchPage, error) {
+	return reply[chat.SearchPage](f, ctx, "Search", q)
+}
+
 func (f *fakeCore) Invite(ctx context.Context, life time.Duration) (core.IssuedInvitation, error) {
 	return reply[core.IssuedInvitation](f, ctx, "Invite", life)
 }

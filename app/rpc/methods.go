@@ -38,6 +38,7 @@ var methods = map[string]method{
 	"MarkRead":      do2(core.Client.MarkRead),
 	"SaveDraft":     do2(core.Client.SaveDraft),
 	"Delivery":      get1(core.Client.Delivery),
+	"Search":        get1(core.Client.Search),
 
 	"Invite":  get1(core.Client.Invite),
 	"Issued":  get(core.Client.Issued),

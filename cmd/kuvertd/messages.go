@@ -20,6 +20,7 @@ import (
 var messageCommands = []command{
 	{name: "send", args: "CONVERSATION [TEXT] [--reply ID]", says: "Send a message; without TEXT what comes on standard input", min: 1, max: 2, setup: send},
 	{name: "messages", args: "CONVERSATION [--since ID] [--limit N]", says: "Print the newest messages, or those after ID", min: 1, max: 1, setup: messages},
+	searchCommand,
 	{name: "delivery", args: "MESSAGE", says: "Tell where an own message is, and what it waits for", min: 1, max: 1, setup: delivery},
 	{name: "read", args: "CONVERSATION", says: "Mark everything as read", min: 1, max: 1, setup: markRead},
 	{name: "watch", args: "[--listen HOST:PORT] [--no-discovery]", says: "Print what happens, one event a line; runs the client if none runs", long: true, setup: watch},
