@@ -66,7 +66,10 @@ func (nobody) Frames(context.Context, string, core.HostKey, [][]byte) []byte {
 	return []byte{core.AnswerBusy}
 }
 
-func (nobody) Bundle(context.Context, string) ([]byte, error)                    { return nil, errBroken }
+func (nobody) Bundle(context.Context, string) ([]byte, error) { return nil, errBroken }
+func (nobody) GiveFile(context.Context, string, chat.FileID) (core.HeldFile, error) {
+	return nil, errBroken
+}
 func (nobody) Visible(core.HostKey, string)                                      {}
 func (nobody) PairAccepted(context.Context, core.HostKey, core.PairStream) error { return errBroken }
 func (nobody) NetworkChanged()                                                   {}

@@ -35,14 +35,15 @@ var errBroken = errors.New("apptest: connection broke")
 type Net struct {
 	log func(string)
 
-	mu       sync.Mutex
-	links    []*Link
-	stations []*Station
-	conns    []*conn
-	fault    Fault
-	far      bool
-	apart    bool
-	counts   map[string]int
+	mu        sync.Mutex
+	links     []*Link
+	stations  []*Station
+	conns     []*conn
+	fault     Fault
+	far       bool
+	apart     bool
+	fileFault FileFault
+	counts    map[string]int
 	// Carried is every frame that was handed over, for checks on the bytes.
 	carried [][]byte
 

@@ -23,6 +23,7 @@ package apptest
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -35,6 +36,7 @@ import (
 
 	"github.com/kuvert-im/kuvert/app/chat"
 	"github.com/kuvert-im/kuvert/app/core"
+	"github.com/kuvert-im/kuvert/app/run/fileport"
 	"github.com/kuvert-im/kuvert/crypto/invite"
 	"github.com/kuvert-im/kuvert/p2p/p2ptest"
 	"github.com/kuvert-im/kuvert/storage/sqlite"
@@ -182,6 +184,7 @@ type Person struct {
 	path   string
 	db     *sqlite.Store
 	store  *faultStore
+	files  fileport.Store
 	clock  clock
 	link   *Link // in a world whose frames are carried by hand
 	cancel context.CancelFunc
@@ -218,6 +221,8 @@ func (p *Person) open() {
 	db, err := sqlite.Open(context.Background(), sqlite.Config{Path: p.path, Key: &[32]byte{7}})
 	p.w.check(err)
 	p.db, p.store = db, newFaultStore(db)
+	p.files, err = fileport.Open(context.Background(), p.path+".files", p.store)
+	p.w.check(err)
 }
 
 // start runs the core, on the network if the person is not offline.
@@ -225,7 +230,7 @@ func (p *Person) start() {
 	p.w.T.Helper()
 	net, err := p.network()
 	p.w.check(err)
-	p.Core, err = core.New(core.Config{Store: p.store, Transport: net, Clock: &p.clock, Log: p.w.log.logger(p.Name)})
+	p.Core, err = core.New(core.Config{Store: p.store, Transport: net, Files: p.files, Clock: &p.clock, Log: p.w.log.logger(p.Name)})
 	p.w.check(err)
 	ctx, cancel := context.WithCancel(context.Background())
 	p.cancel, p.done = cancel, make(chan struct{})
@@ -261,7 +266,7 @@ func (p *Person) stop() {
 	p.cancel()
 	<-p.done
 	p.cancel = nil
-	p.w.check(p.db.Close())
+	p.w.check(errors.Join(p.files.Close(), p.db.Close()))
 }
 
 // Restarts ends the program, wherever it is, and starts it again.
@@ -465,10 +470,10 @@ func (p *Person) StartsWithFullDisk() {
 func (p *Person) Offline(do func(*core.Core)) {
 	p.w.T.Helper()
 	p.open()
-	c, err := core.New(core.Config{Store: p.store, Clock: &p.clock, Log: p.w.log.logger(p.Name)})
+	c, err := core.New(core.Config{Store: p.store, Files: p.files, Clock: &p.clock, Log: p.w.log.logger(p.Name)})
 	p.w.check(err)
 	do(c)
-	p.w.check(p.db.Close())
+	p.w.check(errors.Join(p.files.Close(), p.db.Close()))
 }
 
 // Link is the person's end of a network that is carried by hand.

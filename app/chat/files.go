@@ -2,6 +2,7 @@ package chat
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -13,6 +14,15 @@ import (
 const (
 	MaxFiles        = 16
 	MaxFileNameSize = 255 // bytes
+)
+
+// Errors about files that a caller decides on.
+var (
+	ErrFileNotHere  = errors.New("file is not on this computer yet")
+	ErrFileDamaged  = errors.New("file is not what its sender announced")
+	ErrFileAccess   = errors.New("file cannot be read or written")
+	ErrFileTooLarge = errors.New("file is too large")
+	ErrPhotoData    = errors.New("picture is damaged: what does not show cannot be removed from it")
 )
 
 // FileID names a sealed file: to those who hold it, on the wire and in the store.

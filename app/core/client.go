@@ -16,6 +16,7 @@ type Client interface {
 	Profiles
 	Contacts
 	Conversations
+	Files
 	Searching
 	Invitations
 	Pairings
@@ -51,6 +52,14 @@ const (
 	SettingNotifyContent = "notify_content" // bool: with name and text
 	SettingReadReceipts  = "read_receipts"  // bool: others see that I have read
 	SettingKeepMail      = "keep_mail"      // bool: this computer keeps its contacts' mail
+	// SettingFileLimit is up to which size files come by themselves, in MiB; 0: none.
+	// SettingFileQuota is how much room files may take before they come only when
+	// asked for, in MiB; 0: no bound.
+	SettingFileLimit = "file_limit"
+	SettingFileQuota = "file_quota"
+	// SettingPhotoData: bool: photos are sent without what does not show (place,
+	// time, camera).
+	SettingPhotoData = "remove_photo_data"
 	// SettingTryAddrs lists addresses and ranges of further networks of the office
 	// where others are looked for, separated by spaces or commas.
 	SettingTryAddrs = "try_addresses"
@@ -113,7 +122,9 @@ type Conversations interface {
 	Messages(ctx context.Context, q chat.MessageQuery) ([]chat.Message, error)
 	Message(ctx context.Context, id chat.MessageID) (chat.Message, error)
 	// Send commits the message durably and returns its id; its way is told by
-	// events. The conversation's draft is cleared in the same transaction.
+	// events. The conversation's draft is cleared in the same transaction. Files are
+	// encrypted to disk before that, which takes its time: Sealing tells how far it
+	// is. Ending ctx gives the message up.
 	Send(ctx context.Context, conversation chat.ConversationID, out Outgoing) (chat.MessageID, error)
 	// Resend tries a failed message again.
 	Resend(ctx context.Context, id chat.MessageID) error
@@ -126,8 +137,9 @@ type Conversations interface {
 
 // Outgoing is a message before it is sent.
 type Outgoing struct {
-	Text    string         `json:"text"` // 1 byte to chat.MaxTextSize, valid UTF-8
+	Text    string         `json:"text"` // to chat.MaxTextSize, valid UTF-8; empty only with files
 	ReplyTo chat.MessageID `json:"reply_to"`
+	Files   []string       `json:"files"` // absolute paths, at most chat.MaxFiles
 }
 
 // Delivery is the truth about one own message.

@@ -39,11 +39,15 @@ func (c *Core) Message(ctx context.Context, id chat.MessageID) (chat.Message, er
 
 // Send implements Client: steps 1 to 4 of a message's way out.
 func (c *Core) Send(ctx context.Context, conversation chat.ConversationID, out Outgoing) (chat.MessageID, error) {
-	if err := checkText(out.Text); err != nil {
+	if err := checkOutgoing(out); err != nil {
+		return chat.MessageID{}, err
+	}
+	files, done, err := c.sealFiles(ctx, conversation, out)
+	if err != nil {
 		return chat.MessageID{}, err
 	}
 	id := chat.NewMessageID()
-	err := c.update(ctx, func(s *step) error {
+	err = c.update(ctx, func(s *step) error {
 		conv, err := s.Conversation(conversation)
 		if err != nil {
 			return err
@@ -58,18 +62,19 @@ func (c *Core) Send(ctx context.Context, conversation chat.ConversationID, out O
 		m := chat.Message{
 			ID: id, Conversation: conversation, Sender: s.me(), Kind: chat.KindText, Text: out.Text,
 			SentAt: s.env.Now, ReceivedAt: s.env.Now, State: chat.Queued, ReplyTo: out.ReplyTo,
+			Attachments: attachmentsOf(files),
 		}
 		parents, err := s.place(&m)
 		if err != nil {
 			return err
 		}
-		if err := s.addMessage(m); err != nil {
+		if err := s.addWithFiles(m, files); err != nil {
 			return err
 		}
 		if err := s.SetDraft(conversation, ""); err != nil {
 			return err
 		}
-		body, err := envelope.MessageBody{Text: m.Text, ReplyTo: m.ReplyTo}.Encode()
+		body, err := messageBody(m, files)
 		if err != nil {
 			return err
 		}
@@ -78,10 +83,23 @@ func (c *Core) Send(ctx context.Context, conversation chat.ConversationID, out O
 			Sent: m.SentAt.UnixMilli(), Body: body,
 		})
 	})
+	done(err == nil)
 	if err != nil {
 		return chat.MessageID{}, err
 	}
 	return id, nil
+}
+
+// checkOutgoing refuses what cannot be a message.
+func checkOutgoing(out Outgoing) error {
+	if len(out.Files) > chat.MaxFiles {
+		return fmt.Errorf("core: %d files: %w", len(out.Files), chat.ErrTooLong)
+	}
+	err := checkText(out.Text)
+	if errors.Is(err, chat.ErrEmpty) && out.Text == "" && len(out.Files) > 0 {
+		return nil
+	}
+	return err
 }
 
 func checkText(text string) error {
@@ -109,10 +127,19 @@ func (s *step) place(m *chat.Message) ([][16]byte, error) {
 }
 
 // addMessage stores a message and tells the screens.
-func (s *step) addMessage(m chat.Message) error {
+func (s *step) addMessage(m chat.Message) error { return s.addWithFiles(m, nil) }
+
+// addWithFiles stores a message with its files. One that is known is left alone.
+func (s *step) addWithFiles(m chat.Message, files []chat.File) error {
 	inserted, err := s.InsertMessage(m)
 	if err != nil || !inserted {
 		return err
+	}
+	if err := s.putFiles(m, files); err != nil {
+		return err
+	}
+	if len(files) > 0 {
+		s.then(s.core.files.wake)
 	}
 	s.publish(event.Event{Kind: event.MessageAdded, Conversation: m.Conversation, Message: m.ID})
 	s.publish(event.Event{Kind: event.ConversationChanged, Conversation: m.Conversation})
@@ -185,7 +212,11 @@ func (c *Core) Resend(ctx context.Context, id chat.MessageID) error {
 		if ct, err := s.Contact(conv.Contact); err != nil || ct.Blocked {
 			return errors.Join(err, chat.ErrBlocked)
 		}
-		body, err := envelope.MessageBody{Text: m.Text, ReplyTo: m.ReplyTo}.Encode()
+		files, err := s.Files(id)
+		if err != nil {
+			return err
+		}
+		body, err := messageBody(m, files)
 		if err != nil {
 			return err
 		}

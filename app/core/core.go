@@ -49,6 +49,8 @@ type Config struct {
 	Clock     Clock     // default: the computer's
 	Rand      io.Reader // default: crypto/rand
 	Log       *slog.Logger
+	// Files keeps the files of messages; nil for a profile without.
+	Files FileStore
 	// DiskFree tells how many bytes can still be stored; nil: not known.
 	DiskFree func() (int64, error)
 }
@@ -71,6 +73,7 @@ type Core struct {
 	pairs     pairs
 	aliases   aliases
 	trouble   trouble
+	files     files
 
 	diskFree  func() (int64, error)
 	reachKick chan struct{} // this machine may be reached elsewhere than before
@@ -105,6 +108,7 @@ func New(cfg Config) (*Core, error) {
 	c.mail.init(c)
 	c.contacted.init()
 	c.pairs.init()
+	c.files.init(c, cfg.Files)
 	if _, err := c.loadSelf(context.Background()); err != nil {
 		return nil, err
 	}
@@ -141,6 +145,7 @@ func (c *Core) Run(ctx context.Context) error {
 	g.Go(func() error { return c.contactedLoop(ctx) })
 	g.Go(func() error { return c.upkeepLoop(ctx) })
 	g.Go(func() error { return c.reachLoop(ctx) })
+	g.Go(func() error { return c.files.run(ctx) })
 	err := g.Wait()
 	c.lanes.stop()
 	c.pairs.closeAll()
@@ -161,7 +166,7 @@ func (c *Core) upkeepLoop(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-t.C:
-			if err := errors.Join(c.upkeep(ctx), c.postWaiting(ctx)); err != nil && ctx.Err() == nil {
+			if err := errors.Join(c.upkeep(ctx), c.postWaiting(ctx), c.sweepFiles(ctx)); err != nil && ctx.Err() == nil {
 				c.log.Warn("upkeep failed", "err", err)
 			}
 		}

@@ -302,8 +302,12 @@ func knownType(typ uint8) bool { return typ <= envelope.TypeDigits }
 
 func (in *inbox) message(person chat.PersonID, p envelope.Payload) (func() error, error) {
 	body, err := envelope.DecodeMessage(p.Body)
-	if err != nil || body.Text == "" || !utf8.ValidString(body.Text) {
+	if err != nil || body.Text == "" && len(body.Files) == 0 || !utf8.ValidString(body.Text) {
 		return nil, errInvalid
+	}
+	files, err := in.takenFiles(body.Files)
+	if err != nil {
+		return nil, err
 	}
 	conv := chat.ConversationID(p.Conversation)
 	last, err := in.Messages(chat.MessageQuery{Conversation: conv, Limit: 1})
@@ -320,12 +324,13 @@ func (in *inbox) message(person chat.PersonID, p envelope.Payload) (func() error
 	m := chat.Message{
 		ID: p.MessageID, Conversation: conv, Sender: person, Kind: chat.KindText, Text: body.Text,
 		SentAt: p.Sent.UTC(), ReceivedAt: in.env.Now, State: chat.Received, ReplyTo: body.ReplyTo, Seq: p.Seq,
+		Attachments: attachmentsOf(files),
 	}
 	return func() error {
 		if err := in.PutConversation(conv, person, in.env.Now); err != nil {
 			return err
 		}
-		return in.addMessage(m)
+		return in.addWithFiles(m, files)
 	}, nil
 }
 
@@ -519,6 +524,7 @@ func (s *step) dropInvitationKeys() error {
 // contactOnline fills in what is not stored.
 func (c *Core) contactOnline(ct chat.Contact) chat.Contact {
 	ct.Online = !ct.Blocked && c.net.Connected(ct.ID.String())
+	ct.Relayed = ct.Online && c.net.Relayed(ct.ID.String())
 	return ct
 }
 

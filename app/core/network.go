@@ -340,6 +340,7 @@ func (c *Core) OnStatus(ctx context.Context, ref string, status []byte) error {
 		c.fetchBundle(ctx, person, ref)
 	}
 	c.lanes.greet(person)
+	c.files.wake()
 	return nil
 }
 

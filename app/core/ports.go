@@ -59,6 +59,19 @@ type ReadTx interface {
 	// those of open invitations; AllQueues everybody's. Oldest first.
 	Queues(person chat.PersonID) ([]chat.Queue, error)
 	AllQueues() ([]chat.Queue, error)
+	// Files are a message's, by their place; FilesOf all that messages say of one
+	// sealed file.
+	Files(message chat.MessageID) ([]chat.File, error)
+	FilesOf(id chat.FileID) ([]chat.File, error)
+	// WaitingFiles are those to be fetched in the conversation with a person,
+	// FilesBefore those that are here of messages before a time; oldest first.
+	WaitingFiles(with chat.PersonID, limit int) ([]chat.File, error)
+	FilesBefore(before time.Time, limit int) ([]chat.File, error)
+	// FileShared reports whether a file belongs to the conversation with a person.
+	FileShared(id chat.FileID, with chat.PersonID) (bool, error)
+	// FileIDs are all that are to be kept.
+	FileIDs() ([]chat.FileID, error)
+
 	// Contacted are the machines last contacted at or after a time, newest first.
 	Contacted(since time.Time) ([]chat.Contacted, error)
 }
@@ -83,6 +96,8 @@ type Tx interface {
 	// InsertMessage stores a message and updates its conversation's counters. A
 	// message id that is known is left alone and reported as false.
 	InsertMessage(m chat.Message) (inserted bool, err error)
+	// PutFile inserts or replaces a file of a message by its place.
+	PutFile(f chat.File) error
 	// RaiseState moves own messages forward; it never moves one back, except
 	// from Failed to Queued. It returns those that changed.
 	RaiseState(ids []chat.MessageID, s chat.State) (changed []chat.MessageID, err error)
@@ -187,6 +202,7 @@ type Transport interface {
 	// MailKept tells what this machine keeps.
 	MailKept(ctx context.Context) (MailKept, error)
 	Mailboxes
+	Transfers
 }
 
 // MaxTryAddrs bounds the addresses of Transport.TryAddrs.
@@ -323,6 +339,10 @@ type TransportHandler interface {
 	Frames(ctx context.Context, ref string, host HostKey, frames [][]byte) []byte
 	// Bundle returns the bundle to give to a ref.
 	Bundle(ctx context.Context, ref string) ([]byte, error)
+	// GiveFile opens a sealed file for a ref that asks for it; the transport closes
+	// it. chat.ErrUnreachable asks the other side to come again, any other error
+	// tells it that there is no such file.
+	GiveFile(ctx context.Context, ref string, id chat.FileID) (HeldFile, error)
 	// Visible is told of machines that show a name in the network ("name") and
 	// stop doing so or go (""). Those of contacts are reported too.
 	Visible(host HostKey, name string)

@@ -122,7 +122,7 @@ func (c *Core) Whoami(ctx context.Context) (Profile, error) {
 var settingDefaults = map[string]string{
 	SettingName: "", SettingNetwork: NetworkInternet, SettingLanguage: "", SettingTheme: "",
 	SettingVisible: "false", SettingNotify: "true", SettingNotifyContent: "false", SettingReadReceipts: "true",
-	SettingKeepMail: "false", SettingTryAddrs: "",
+	SettingKeepMail: "false", SettingTryAddrs: "", SettingFileLimit: "25", SettingFileQuota: "10240", SettingPhotoData: "true",
 	SettingLockAfter: "",
 }
 
@@ -159,6 +159,8 @@ func checkSetting(key, value string) error {
 		return checkName(value)
 	case SettingTryAddrs:
 		return checkTryAddrs(value)
+	case SettingFileLimit, SettingFileQuota:
+		return checkMiB(key, value)
 	}
 	def, known := settingDefaults[key]
 	if !known {
@@ -174,6 +176,14 @@ func checkSetting(key, value string) error {
 		return nil
 	}
 	return fmt.Errorf("core: %q for setting %q: %w", value, key, chat.ErrUnsupported)
+}
+
+// checkMiB takes a number of MiB up to 64 TiB.
+func checkMiB(key, value string) error {
+	if n, err := strconv.ParseInt(value, 10, 32); err != nil || n < 0 || n > 64<<20 || strconv.FormatInt(n, 10) != value {
+		return fmt.Errorf("core: %q for setting %q: %w", value, key, chat.ErrUnsupported)
+	}
+	return nil
 }
 
 // tryAddrs splits the setting of further networks.

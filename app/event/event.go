@@ -31,6 +31,7 @@ const (
 	SettingsChanged     Kind = "settings_changed"
 	NodeChanged         Kind = "node_changed"     // nodes, or how it stands with one
 	TroubleChanged      Kind = "trouble_changed"  // disk full, database damaged …
+	FileChanged         Kind = "file_changed"     // a file of a message, or how far it has come
 	WindowRequested     Kind = "window_requested" // a second start asks this one to come to the front
 )
 

@@ -38,6 +38,11 @@ var sentinels = map[string]error{
 	"refused":              chat.ErrRefused,
 	"quota":                chat.ErrQuota,
 	"node_link":            chat.ErrNodeLink,
+	"file_not_here":        chat.ErrFileNotHere,
+	"file_damaged":         chat.ErrFileDamaged,
+	"file_too_large":       chat.ErrFileTooLarge,
+	"file_access":          chat.ErrFileAccess,
+	"photo_data":           chat.ErrPhotoData,
 
 	"canceled":   context.Canceled,
 	"deadline":   context.DeadlineExceeded,

@@ -67,6 +67,9 @@ func fill(rng *rand.Rand, v reflect.Value) {
 	case chat.State:
 		v.Set(reflect.ValueOf(chat.State(1 + rng.IntN(6))))
 		return
+	case chat.FileState:
+		v.Set(reflect.ValueOf(chat.FileState(1 + rng.IntN(7))))
+		return
 	}
 	switch v.Kind() {
 	case reflect.Bool:

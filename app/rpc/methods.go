@@ -40,6 +40,15 @@ var methods = map[string]method{
 	"Delivery":      get1(core.Client.Delivery),
 	"Search":        get1(core.Client.Search),
 
+	"File":        get2(core.Client.File),
+	"FilePicture": get2(core.Client.FilePicture),
+	"FetchFile":   do2(core.Client.FetchFile),
+	"PauseFile":   do2(core.Client.PauseFile),
+	"SaveFile":    do3(core.Client.SaveFile),
+	"FileUsage":   get(core.Client.FileUsage),
+	"CleanFiles":  get1(core.Client.CleanFiles),
+	"Sealing":     get(core.Client.Sealing),
+
 	"Invite":  get1(core.Client.Invite),
 	"Issued":  get(core.Client.Issued),
 	"Revoke":  do1(core.Client.Revoke),
@@ -107,6 +116,18 @@ func do2[A, B any](f func(core.Client, context.Context, A, B) error) method {
 	return get2(func(c core.Client, ctx context.Context, a A, b B) (any, error) {
 		return nil, f(c, ctx, a, b)
 	})
+}
+
+func do3[A, B, C any](f func(core.Client, context.Context, A, B, C) error) method {
+	return func(ctx context.Context, c core.Client, params []json.RawMessage) (any, error) {
+		var a A
+		var b B
+		var third C
+		if err := decode(params, &a, &b, &third); err != nil {
+			return nil, err
+		}
+		return nil, f(c, ctx, a, b, third)
+	}
 }
 
 func decode(params []json.RawMessage, into ...any) error {

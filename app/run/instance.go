@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/kuvert-im/kuvert/app/chat"
 	"github.com/kuvert-im/kuvert/app/core"
 	"github.com/kuvert-im/kuvert/app/rpc"
+	"github.com/kuvert-im/kuvert/app/run/fileport"
 	"github.com/kuvert-im/kuvert/storage/sqlite"
 )
 
@@ -26,6 +28,7 @@ type Instance struct {
 	store  *sqlite.Store
 	core   *core.Core
 	net    *transport // nil when offline
+	files  *fileport.Store
 	opts   Options
 
 	closing sync.Once
@@ -80,6 +83,11 @@ func (i *Instance) build(ctx context.Context) error {
 		}
 		i.net, cfg.Transport = t, t
 	}
+	files, err := fileport.Open(ctx, filepath.Join(i.folder.dir, filesDir), cfg.Store)
+	if err != nil {
+		return explain(err)
+	}
+	i.files, cfg.Files = &files, files
 	c, err := core.New(cfg) //nolint:contextcheck // it only reads who this is
 	i.core = c
 	return err
@@ -148,7 +156,10 @@ func waitBounded(ctx context.Context, wait func() error, patience time.Duration)
 // instance that it never ran.
 func (i *Instance) Close() error {
 	i.closing.Do(func() {
-		i.closed = errors.Join(i.closeStore(), i.folder.release())
+		if i.files != nil {
+			i.closed = i.files.Close()
+		}
+		i.closed = errors.Join(i.closed, i.closeStore(), i.folder.release())
 	})
 	return i.closed
 }

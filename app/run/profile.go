@@ -22,6 +22,7 @@ import (
 const (
 	databaseFile = "kuvert.db"
 	mailFile     = "mailbox.db" // of others, if this machine keeps it
+	filesDir     = "files"      // sealed files of messages
 	lockFile     = "lock"
 	logFile      = "kuvert.log"
 )

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p/core/peer"
+
+	"github.com/kuvert-im/kuvert/p2p/transfer"
 )
 
 // person is a Node and its handler: it answers every frame with "committed" and
@@ -39,6 +41,7 @@ type person struct {
 	onFrames func(ref string, frames [][]byte) []byte
 	paired   func(ctx context.Context, host HostKey, s PairStream) error
 	hold     chan struct{} // Recognised waits for it
+	give     func(ref string, id [32]byte) (transfer.Source, error)
 }
 
 func loose() *Limits {

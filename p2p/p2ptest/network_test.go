@@ -15,6 +15,7 @@ import (
 
 	"github.com/kuvert-im/kuvert/p2p/node"
 	"github.com/kuvert-im/kuvert/p2p/p2ptest"
+	"github.com/kuvert-im/kuvert/p2p/transfer"
 )
 
 // person runs a node on a machine and notes what arrives, each frame once, as the
@@ -329,5 +330,8 @@ func TestRestartReconnectsByTheAddressBook(t *testing.T) {
 	})
 }
 
+func (p *person) GiveFile(context.Context, string, [32]byte) (transfer.Source, error) {
+	return nil, transfer.ErrNotFound
+}
 func (p *person) StationChanged(node.HostKey)                        {}
 func (p *person) Traffic(node.Traffic, string, node.HostKey, string) {}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math/bits"
 	"os"
 	"sync"
 )
@@ -39,6 +40,9 @@ func (s *Store) Begin(ctx context.Context, id ID, size int64) (*Part, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if p := s.parts[id]; p != nil {
+		if p.size != size {
+			return nil, fmt.Errorf("%w: two sizes of one file", ErrWrongBlock)
+		}
 		p.users++
 		return p, nil
 	}
@@ -292,4 +296,16 @@ func (p *Part) closeFiles() error {
 		}
 	}
 	return failed("close", errors.Join(errs...))
+}
+
+// Left tells about how many bytes of a file under way are here, without opening it.
+func (s *Store) Left(id ID) (bytes int64) {
+	marks, err := s.root.ReadFile(s.name(id) + mapSuffix)
+	if err != nil {
+		return 0
+	}
+	for _, b := range marks {
+		bytes += int64(bits.OnesCount8(b)) * BlockSize
+	}
+	return bytes
 }

@@ -40,7 +40,7 @@ const (
 // Errors beside those of app/chat (ErrNotFound, ErrDiskFull).
 var (
 	// ErrWrongBlock says that a block is not the one the manifest names.
-	ErrWrongBlock = errors.New("blob: block does not fit the manifest")
+	ErrWrongBlock = fmt.Errorf("blob: block does not fit the manifest: %w", chat.ErrFileDamaged)
 	// ErrNoManifest says that a block came before the manifest.
 	ErrNoManifest = errors.New("blob: manifest is missing")
 	// ErrIncomplete says that blocks are missing.

@@ -139,6 +139,9 @@ func TestAPartIsTakenUpAfterAKill(t *testing.T) {
 	}
 	q := begin(t, damaged, ID{1}, file, hashes)
 	defer q.Close()
+	if n := damaged.Left(ID{1}); n != 2*BlockSize {
+		t.Errorf("%d bytes are left", n)
+	}
 	if first, n := q.Next(0, 10); first != 1 || n != 4 {
 		t.Errorf("missing from %d: %d", first, n)
 	}

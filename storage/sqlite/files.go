@@ -1,6 +1,8 @@
 package sqlite
 
 import (
+	"time"
+
 	"github.com/kuvert-im/kuvert/app/chat"
 )
 
@@ -50,10 +52,21 @@ func (t *ReadTx) FilesOf(id chat.FileID) ([]chat.File, error) {
 	return list(t.c, scanFile, "SELECT "+fileColumns+" FROM file WHERE id = ? ORDER BY num", id)
 }
 
-// WaitingFiles returns up to limit files in the state chat.FileWaiting, oldest
-// first.
-func (t *ReadTx) WaitingFiles(limit int) ([]chat.File, error) {
-	return list(t.c, scanFile, "SELECT "+fileColumns+" FROM file WHERE state = 2 ORDER BY num LIMIT ?", max(limit, 0))
+// WaitingFiles returns up to limit files in the state chat.FileWaiting of the
+// conversation with a person, oldest first.
+func (t *ReadTx) WaitingFiles(with chat.PersonID, limit int) ([]chat.File, error) {
+	return list(t.c, scanFile, "SELECT "+fileColumns+` FROM file WHERE state = 2 AND EXISTS (
+			SELECT 1 FROM message m JOIN conversation c ON c.num = m.conversation
+			WHERE m.id = file.message AND c.contact = ?)
+		ORDER BY num LIMIT ?`, with, max(limit, 0))
+}
+
+// FilesBefore returns up to limit files that are here, of messages received or
+// sent before a time.
+func (t *ReadTx) FilesBefore(before time.Time, limit int) ([]chat.File, error) {
+	return list(t.c, scanFile, "SELECT "+fileColumns+` FROM file WHERE state = 1 AND EXISTS (
+			SELECT 1 FROM message m WHERE m.id = file.message AND m.received_at < ?)
+		ORDER BY num LIMIT ?`, before, max(limit, 0))
 }
 
 // FileShared reports whether a file belongs to a conversation with this person.
@@ -63,9 +76,10 @@ func (t *ReadTx) FileShared(id chat.FileID, with chat.PersonID) (bool, error) {
 	return n > 0, err
 }
 
-// FileIDs returns every sealed file that some message refers to.
+// FileIDs returns every sealed file that some message refers to, without those
+// that were removed or put aside.
 func (t *ReadTx) FileIDs() ([]chat.FileID, error) {
-	return list(t.c, func(r *row) chat.FileID { return r.id32() }, "SELECT DISTINCT id FROM file WHERE state <> 7 ORDER BY id")
+	return list(t.c, func(r *row) chat.FileID { return r.id32() }, "SELECT DISTINCT id FROM file WHERE state NOT IN (5, 7) ORDER BY id")
 }
 
 // PutFile inserts or replaces a file by its message and place. Its message must be

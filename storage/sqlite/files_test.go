@@ -45,8 +45,11 @@ func TestFilesOfMessages(t *testing.T) {
 		if got, err := tx.Files(m.ID); err != nil || !reflect.DeepEqual(got, []chat.File{f, g}) {
 			t.Errorf("files: %+v, %v", got, err)
 		}
-		if got, err := tx.WaitingFiles(10); err != nil || !reflect.DeepEqual(got, []chat.File{f}) {
+		if got, err := tx.WaitingFiles(bob, 10); err != nil || !reflect.DeepEqual(got, []chat.File{f}) {
 			t.Errorf("waiting: %+v, %v", got, err)
+		}
+		if got, err := tx.WaitingFiles(chat.PersonID{7}, 10); err != nil || len(got) != 0 {
+			t.Errorf("waiting of another person: %+v, %v", got, err)
 		}
 		if got, err := tx.FilesOf(g.ID); err != nil || !reflect.DeepEqual(got, []chat.File{g}) {
 			t.Errorf("by id: %+v, %v", got, err)
@@ -68,6 +71,12 @@ func TestFilesOfMessages(t *testing.T) {
 	view(t, s, func(tx *ReadTx) error {
 		if ids, err := tx.FileIDs(); err != nil || !reflect.DeepEqual(ids, []chat.FileID{f.ID}) {
 			t.Errorf("referred to: %v, %v", ids, err)
+		}
+		if got, err := tx.FilesBefore(at.Add(1), 9); err != nil || len(got) != 0 {
+			t.Errorf("before its time: %v, %v", got, err)
+		}
+		if got, err := tx.FilesBefore(at.Add(time.Millisecond), 9); err != nil || !reflect.DeepEqual(got, []chat.File{f}) {
+			t.Errorf("before: %v, %v", got, err)
 		}
 		got, err := tx.Conversation(conv)
 		if err != nil || got.Last == nil || got.Last.ID != plain.ID || got.Last.Attachments != nil {

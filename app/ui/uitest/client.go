@@ -43,6 +43,7 @@ type Client struct {
 	Findings []core.Check
 	Kept     core.KeptMail
 	Compares []core.Pairing
+	files
 	// Codes says what an invitation's text leads to.
 	Codes map[string]chat.Contact
 	// Fail makes a method return an error: key is the method's name.
@@ -61,6 +62,7 @@ func New(name string) *Client {
 			core.SettingName: name, core.SettingNetwork: core.NetworkLAN, core.SettingLanguage: "", core.SettingTheme: "",
 			core.SettingVisible: "false", core.SettingNotify: "true", core.SettingNotifyContent: "false", core.SettingReadReceipts: "true",
 			core.SettingKeepMail: "false", core.SettingTryAddrs: "",
+			core.SettingFileLimit: "25", core.SettingFileQuota: "10240", core.SettingPhotoData: "true", core.SettingLockAfter: "",
 		},
 		Net:     core.Network{Mode: core.NetworkLAN, Online: true, Port: 47821},
 		Numbers: map[chat.PersonID]string{},
@@ -68,6 +70,7 @@ func New(name string) *Client {
 		Ways:    map[chat.MessageID]core.Delivery{},
 		Codes:   map[string]chat.Contact{},
 		Fail:    map[string]error{},
+		files:   files{Infos: map[FileKey]core.FileInfo{}, Pictures: map[FileKey][]byte{}},
 	}
 }
 
