@@ -151,11 +151,7 @@ func (w *world) putBack(o op) {
 		w.load(i, w.snaps[i][o.a%n].clone())
 	case o.what == opRestore && n > 0:
 		w.load(i, w.snaps[i][o.a%n].clone())
-		p := w.peer(i)
-		p.Taint()
-		p.sessions = nil // a backup holds no live ratchet state
-		w.put(i, p)
-		w.renew(i, 0)
+		w.restored(i)
 	}
 }
 
