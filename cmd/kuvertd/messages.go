@@ -18,7 +18,7 @@ import (
 )
 
 var messageCommands = []command{
-	{name: "send", args: "CONVERSATION [TEXT] [--reply ID]", says: "Send a message; without TEXT what comes on standard input", min: 1, max: 2, setup: send},
+	{name: "send", args: "CONVERSATION [TEXT] [--file F]… [--reply ID]", says: "Send a message; without TEXT and files what comes on standard input", min: 1, max: 2, setup: send},
 	{name: "messages", args: "CONVERSATION [--since ID] [--limit N]", says: "Print the newest messages, or those after ID", min: 1, max: 1, setup: messages},
 	searchCommand,
 	{name: "delivery", args: "MESSAGE", says: "Tell where an own message is, and what it waits for", min: 1, max: 1, setup: delivery},
@@ -28,8 +28,9 @@ var messageCommands = []command{
 
 func send(f *pflag.FlagSet) action {
 	reply := f.String("reply", "", "id of the message this answers")
+	paths := f.StringArray("file", nil, "a file to send with it; may be said several times")
 	return func(ctx context.Context, e *env, args []string) error {
-		out, err := e.outgoing(args[1:], *reply)
+		out, err := e.outgoing(args[1:], *reply, *paths)
 		if err != nil {
 			return err
 		}
@@ -47,10 +48,13 @@ func send(f *pflag.FlagSet) action {
 	}
 }
 
-func (e *env) outgoing(text []string, reply string) (out core.Outgoing, err error) {
+func (e *env) outgoing(text []string, reply string, paths []string) (out core.Outgoing, err error) {
+	if out.Files, err = ownFiles(paths); err != nil {
+		return out, err
+	}
 	if len(text) == 1 {
 		out.Text = text[0]
-	} else {
+	} else if len(paths) == 0 {
 		b, err := io.ReadAll(io.LimitReader(e.in, chat.MaxTextSize+2))
 		if err != nil {
 			return out, fmt.Errorf("standard input: %w", err)
@@ -76,13 +80,13 @@ type messageLine struct {
 	ReceivedAt   *time.Time          `json:"received_at"`
 	State        chat.State          `json:"state"`
 	ReplyTo      *chat.MessageID     `json:"reply_to"`
-	Attachments  []struct{}          `json:"attachments"`
+	Attachments  []attachmentLine    `json:"attachments"`
 }
 
 func newMessageLine(m chat.Message) messageLine {
 	l := messageLine{
 		ID: m.ID, Conversation: m.Conversation, Sender: m.Sender, Text: m.Text,
-		SentAt: m.SentAt.UTC(), State: m.State, Attachments: []struct{}{},
+		SentAt: m.SentAt.UTC(), State: m.State, Attachments: attachmentLines(m.Attachments),
 	}
 	if m.State == chat.Received {
 		at := m.ReceivedAt.UTC()
@@ -182,6 +186,7 @@ func (e *env) showMessages(ctx context.Context, c core.Client, list []chat.Messa
 				state = " (" + m.State.String() + ")"
 			}
 			fmt.Fprintf(w, "%s  %s%s: %s\n", m.SentAt.Local().Format(time.DateTime), names[m.Sender], state, m.Text)
+			showFiles(w, m.Attachments)
 		}
 	})
 }
