@@ -101,13 +101,13 @@ func (n *Node) connected(c network.Conn) {
 func (n *Node) beside(l *link, fresh network.Conn, p *pulse, older map[network.Conn]*pulse) {
 	through := false
 	for c, op := range older {
-		if relayed(c) {
+		if relayed(c) && !relayed(fresh) {
 			through = true
 			continue
 		}
 		n.spawn(func(ctx context.Context) { n.check(ctx, c, op, besidePatience) })
 	}
-	if through && !relayed(fresh) {
+	if through {
 		n.spawn(func(ctx context.Context) { n.moveOver(ctx, l, fresh, p) })
 	}
 }
@@ -153,7 +153,14 @@ func (n *Node) disconnected(c network.Conn) {
 	}
 	if delete(l.conns, c); len(l.conns) > 0 {
 		n.expectUpgradeLocked(l)
+		ref, fell := "", !relayed(c) && l.relayedLocked() && len(l.refs) > 0
+		if fell {
+			ref = l.refs[len(l.refs)-1]
+		}
 		n.mu.Unlock()
+		if fell { // the other side learns by it that the direct connection is gone
+			n.spawn(func(ctx context.Context) { n.exchange(ctx, l, ref) })
+		}
 		return
 	}
 	delete(n.links, l.id)

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"maps"
 	"sync"
 	"time"
 
@@ -29,7 +30,7 @@ const (
 	// upgradeAfter and upgradeAgain are the pauses before the first and between
 	// further tries to reach somebody directly with whom a relay connects us.
 	upgradeAfter = 700 * time.Millisecond
-	upgradeAgain = 15 * time.Second
+	upgradeAgain = 5 * time.Second
 	// relayLinger is for how long a relayed connection stays beside a direct one
 	// that has answered: what is on its way may arrive.
 	relayLinger = 3 * time.Second
@@ -196,39 +197,68 @@ func (n *Node) moveOver(ctx context.Context, l *link, c network.Conn, p *pulse) 
 	l.sender.Close() // the next frame opens a stream on the best connection
 }
 
-// dropRelayed closes relayed connections beside a direct one that has answered
-// since they were opened: somebody who comes through a relay may have lost the
-// direct one.
-func (n *Node) dropRelayed(now time.Time) {
-	var spare []network.Conn
-	n.mu.Lock()
-	for _, l := range n.links {
-		answered := l.directAnswerLocked(now)
-		for c := range l.conns {
-			if relayed(c) && answered.After(c.Stat().Opened) {
-				spare = append(spare, c)
-			}
-		}
+// doubtDirect checks the direct connections with somebody who uses one through a
+// relay beside them: they may have lost them.
+func (n *Node) doubtDirect(l *link, used network.Conn) {
+	if !relayed(used) {
+		return
 	}
+	now := time.Now()
+	n.mu.Lock()
+	conns := maps.Clone(l.conns)
 	n.mu.Unlock()
-	for _, c := range spare {
-		_ = c.Close()
+	for c, p := range conns {
+		if !relayed(c) && p.quiet(now) > besidePatience {
+			n.spawn(func(ctx context.Context) { n.check(ctx, c, p, besidePatience) })
+		}
 	}
 }
 
-// directAnswerLocked is when a direct connection last answered on which one has
-// moved for relayLinger; zero if there is none.
-func (l *link) directAnswerLocked(now time.Time) (at time.Time) {
-	for c, p := range l.conns {
-		proven := p.proven.Load()
-		if relayed(c) || proven == 0 || now.Sub(time.Unix(0, proven)) < relayLinger {
-			continue
-		}
-		if heard := time.Unix(0, p.heard.Load()); heard.After(at) {
-			at = heard
+// dropRelayed closes the relayed connections with those to whom there is a direct
+// one since relayLinger, if that one still answers.
+func (n *Node) dropRelayed(now time.Time) {
+	for _, l := range n.allLinks() {
+		if c, p := n.outgrown(l, now); c != nil {
+			n.spawn(func(ctx context.Context) {
+				if n.check(ctx, c, p, changePatience) {
+					n.closeRelayed(l, now)
+				}
+			})
 		}
 	}
-	return at
+}
+
+// outgrown returns the direct connection that has taken the place of a link's
+// relayed ones, nil if there is none, or nothing to close, or it was asked just now.
+func (n *Node) outgrown(l *link, now time.Time) (c network.Conn, p *pulse) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	through := false
+	for conn, q := range l.conns {
+		at := q.proven.Load()
+		switch {
+		case relayed(conn):
+			through = true
+		case at != 0 && now.Sub(time.Unix(0, at)) >= relayLinger && now.Sub(time.Unix(0, q.ping.Load())) > changePatience:
+			c, p = conn, q
+		}
+	}
+	if !through {
+		return nil, nil
+	}
+	return c, p
+}
+
+// closeRelayed closes the relayed connections of a link that were there at a time.
+func (n *Node) closeRelayed(l *link, at time.Time) {
+	n.mu.Lock()
+	conns := maps.Clone(l.conns)
+	n.mu.Unlock()
+	for c := range conns {
+		if relayed(c) && c.Stat().Opened.Before(at) {
+			_ = c.Close()
+		}
+	}
 }
 
 // limited lets a stream be opened on a relayed connection.

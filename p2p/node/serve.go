@@ -44,6 +44,7 @@ func (n *Node) serve(h host.Host, id protocol.ID, f func(context.Context, *link,
 			return
 		}
 		defer n.wg.Done()
+		n.doubtDirect(l, s.Conn())
 		err := f(n.ctx, l, s)
 		wire.Close(s, err)
 		if err != nil && n.ctx.Err() == nil {
