@@ -358,3 +358,72 @@ func TestTornPage1(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestChecksumsCount: a frame that can be opened but does not follow the one before
+// ends the log, as it does for SQLite.
+func TestChecksumsCount(t *testing.T) {
+	s := makeSample(t)
+	k, err := derive(&testKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := box{aead: k.wal}
+	b := s.wal[frameOffset(5)+sealedFrameHd:][:pageSize+overhead]
+	page := bytes.Clone(x.openRecord(bytes.Clone(b), kindFramePage, 5))
+	page[4000] ^= 1
+	x.sealRecord(b, page, kindFramePage, 5)
+	path := newPath(t)
+	s.place(t, path)
+	if _, err := Open(path, &testKey); !errors.Is(err, ErrDamaged) {
+		t.Error(err)
+	}
+}
+
+// TestVerifyLooksAgainAfterACheckpoint: pages that the WAL had are excused only
+// until they are written anew.
+func TestVerifyLooksAgainAfterACheckpoint(t *testing.T) {
+	s := makeSample(t)
+	path := newPath(t)
+	s.main[pageOffset(2)] ^= 1 // unfinished; the WAL has it
+	s.place(t, path)
+	db := openTest(t, path)
+	if err := db.Verify(t.Context()); err != nil {
+		t.Error("before:", err)
+	}
+	c := connect(t, db, 1)
+	run(t, c, "PRAGMA wal_checkpoint(TRUNCATE)")
+	if err := db.Verify(t.Context()); err != nil {
+		t.Error("after:", err)
+	}
+	if err := db.main.f.(systemFile).damage(pageOffset(2)); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Verify(t.Context()); !errors.Is(err, ErrDamaged) {
+		t.Error("damaged:", err)
+	}
+}
+
+// damage flips a bit.
+func (f systemFile) damage(at int64) error {
+	var b [1]byte
+	if _, err := f.ReadAt(b[:], at); err != nil {
+		return err
+	}
+	b[0] ^= 1
+	_, err := f.WriteAt(b[:], at)
+	return err
+}
+
+func TestNewDatabaseIsDurable(t *testing.T) {
+	d := newMemDisk()
+	db, err := open(memPath, &testKey, d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = db.Close()
+	d.history = nil // the worst case: no name since
+	d.restart(rand.New(rand.NewPCG(1, 1)))
+	if n, err := d.size(memPath); err != nil || n != headSize+pageSize {
+		t.Error(n, err)
+	}
+}
