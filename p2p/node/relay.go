@@ -13,6 +13,8 @@ import (
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	"github.com/libp2p/go-libp2p/p2p/protocol/circuitv2/client"
 	ma "github.com/multiformats/go-multiaddr"
+
+	"github.com/kuvert-im/kuvert/p2p/wire"
 )
 
 // Times and limits of relayed connections.
@@ -143,19 +145,39 @@ func (n *Node) rememberStation(s *station) {
 	n.host.Peerstore().AddAddrs(s.id, addrs, peerstore.TempAddrTTL)
 }
 
+// nearHead is how long TCP in the own network is tried alone: many times a round
+// trip there, and no more than a blink where only UDP gets through.
+const nearHead = 100 * time.Millisecond
+
+// nearTCP tells whether an address is one of TCP in the own network.
+func nearTCP(a ma.Multiaddr) bool {
+	_, err := a.ValueForProtocol(ma.P_TCP)
+	return err == nil && local(wire.AddrOf(a))
+}
+
 // rankDials says when each address is dialled: direct ones as libp2p has it (IPv6
 // first where there is one, then IPv4 and the rest at short intervals), relays a
-// moment later.
+// moment later. In the own network TCP has a head start: it carries files three
+// times as fast as QUIC, and messages no slower.
 func rankDials(addrs []ma.Multiaddr) []network.AddrDelay {
-	var straight, circuits []ma.Multiaddr
+	var near, straight, circuits []ma.Multiaddr
 	for _, a := range addrs {
 		if _, ok := relayOf(a); ok {
 			circuits = append(circuits, a)
+		} else if nearTCP(a) {
+			near = append(near, a)
 		} else {
 			straight = append(straight, a)
 		}
 	}
 	out := swarm.DefaultDialRanker(straight)
+	if len(near) > 0 {
+		for i := range out {
+			out[i].Delay += nearHead
+		}
+		out = append(swarm.DefaultDialRanker(near), out...)
+		straight = append(straight, near...)
+	}
 	delay := relayHead
 	if len(straight) == 0 {
 		delay = 0

@@ -259,6 +259,11 @@ func TestRankDials(t *testing.T) {
 	if !ranked[0].Addr.Equal(six) || ranked[0].Delay != 0 || ranked[1].Delay == 0 || !ranked[2].Addr.Equal(circuit) || ranked[2].Delay != relayHead {
 		t.Errorf("ranked: %v", ranked)
 	}
+	lan := multiaddrs("ip4", "192.168.1.2", 7) // QUIC, TCP
+	ranked = rankDials(append([]ma.Multiaddr{four}, lan...))
+	if !ranked[0].Addr.Equal(lan[1]) || ranked[0].Delay != 0 || ranked[1].Delay < nearHead || ranked[2].Delay < nearHead {
+		t.Errorf("in the own network: %v", ranked)
+	}
 	if only := rankDials([]ma.Multiaddr{circuit}); only[0].Delay != 0 {
 		t.Errorf("alone: %v", only)
 	}
