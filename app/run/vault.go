@@ -68,14 +68,7 @@ type Lock struct {
 	Others bool
 }
 
-// Protected says how the profile in dir may be opened, at once: it asks no keyring,
-// and leaves Ask and Why open. Errors: chat.ErrNoProfile, chat.ErrVault,
-// chat.ErrNewerSchema, chat.ErrReadOnly.
-func Protected(dir string) (Lock, error) {
-	l, _, err := protected(dir)
-	return l, err
-}
-
+// protected reads the ways in which the profile in dir may be opened.
 func protected(dir string) (Lock, *vault.Vault, error) {
 	dir, err := resolve(dir)
 	if err != nil {
@@ -92,7 +85,8 @@ func protected(dir string) (Lock, *vault.Vault, error) {
 }
 
 // Locked says what the profile in dir needs to be opened, and asks the keyring for
-// that if it is one of the ways. Errors as of Protected.
+// that if it is one of the ways. Errors: chat.ErrNoProfile, chat.ErrVault,
+// chat.ErrNewerSchema, chat.ErrReadOnly.
 func Locked(ctx context.Context, dir string) (Lock, error) {
 	l, v, err := protected(dir)
 	if err != nil {
@@ -107,50 +101,12 @@ func Locked(ctx context.Context, dir string) (Lock, error) {
 	return l, nil
 }
 
-// KeyringFits says whether the keyring could open the profile in dir, which need not
-// be there yet: nil, chat.ErrPassphraseNeeded (this login has other profiles), or
-// chat.ErrNoKeyring.
-func KeyringFits(ctx context.Context, dir string) error {
-	dir, err := resolve(dir)
-	if err != nil {
-		return err
-	}
-	if err := keyringAllowed(dir); err != nil {
-		return err
-	}
-	// An id that nothing has: what counts is that there is an answer.
-	if _, err := keyringGet(ctx, "none"); !errors.Is(err, chat.ErrKeyringEmpty) {
-		return err
-	}
-	return nil
-}
-
 // keyringAllowed: one profile of a login may be opened by its keyring.
 func keyringAllowed(dir string) error {
 	others, err := otherProfiles(dir)
 	if err == nil && others {
 		return chat.ErrPassphraseNeeded
 	}
-	return err
-}
-
-// SheetFits reports whether text is the key of an emergency sheet, complete and
-// without a typing error; of which profile, VerifySheet says.
-func SheetFits(text string) bool {
-	k, err := vault.ParseSheetKey(text)
-	clear(k[:])
-	return err == nil
-}
-
-// VerifySheet reports whether that is the key of the emergency sheet of the profile
-// in dir: nil, chat.ErrSheetMistyped or chat.ErrWrongPassphrase.
-func VerifySheet(dir, text string) error {
-	_, v, err := protected(dir)
-	if err != nil {
-		return err
-	}
-	key, err := trySheet(v, text)
-	key.Wipe()
 	return err
 }
 

@@ -210,7 +210,7 @@ func TestNoKeyring(t *testing.T) {
 	l.ring.err = errors.New("The name org.freedesktop.secrets was not provided by any .service files")
 	dir, err := l.create("alice", Protection{})
 	wants(t, "no keyring", err, chat.ErrNoKeyring)
-	wants(t, "no keyring", KeyringFits(t.Context(), dir), chat.ErrNoKeyring)
+	wants(t, "no keyring", KeyringWorks(t.Context(), dir), chat.ErrNoKeyring)
 	if there, err := Exists(dir); there || err != nil {
 		t.Errorf("a profile is there: %v", err)
 	}
@@ -246,7 +246,7 @@ func TestKeyringHangs(t *testing.T) {
 		t.Errorf("%+v, %v", lock, err)
 	}
 	start := time.Now()
-	if lock, err = Protected(dir); err != nil || lock != (Lock{Passphrase: true, Keyring: true}) || time.Since(start) > 150*time.Millisecond {
+	if lock, err = Ways(dir); err != nil || lock != (Lock{Passphrase: true, Keyring: true}) || time.Since(start) > 150*time.Millisecond {
 		t.Errorf("%+v, %v after %v", lock, err, time.Since(start))
 	}
 	wants(t, "the passphrase always works", opens(t, dir, Unlock{Passphrase: right}))
@@ -359,10 +359,10 @@ func TestEmergency(t *testing.T) {
 // TestSecondProfile: the keyring opens to whoever uses the login.
 func TestSecondProfile(t *testing.T) {
 	l := newLogin(t)
-	wants(t, "before the first", KeyringFits(t.Context(), filepath.Join(l.home, "alice")))
+	wants(t, "before the first", KeyringWorks(t.Context(), filepath.Join(l.home, "alice")))
 	first := l.made("alice", Protection{})
-	wants(t, "of the first", KeyringFits(t.Context(), first))
-	wants(t, "of a second", KeyringFits(t.Context(), filepath.Join(l.home, "bob")), chat.ErrPassphraseNeeded)
+	wants(t, "of the first", KeyringWorks(t.Context(), first))
+	wants(t, "of a second", KeyringWorks(t.Context(), filepath.Join(l.home, "bob")), chat.ErrPassphraseNeeded)
 	for _, how := range []Protection{{}, {Keyring: true}, {Passphrase: right, Keyring: true}} {
 		_, err := l.create("bob", how)
 		wants(t, "a second one by the keyring", err, chat.ErrPassphraseNeeded)
