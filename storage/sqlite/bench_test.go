@@ -244,7 +244,11 @@ func BenchmarkRead(b *testing.B) {
 	path := filepath.Join(b.TempDir(), "kuvert.db")
 	s := openTest(b, path)
 	fillHistory(b, s)
+	if err := s.Close(); err != nil {
+		b.Fatal(err)
+	}
 	raw := benchRawReads(b, path)
+	s = openTest(b, path)
 	half := &chat.Position{Seq: benchMessages / 2}
 	newest := chat.MessageQuery{Conversation: numbered16(3, 1)}
 	older := chat.MessageQuery{Conversation: numbered16(3, 1), Before: half}
