@@ -336,10 +336,10 @@ func benchRawReads(b *testing.B, path string) map[string]cost {
 		columns     int
 		args        []any
 	}{
-		{"conversations", conversationQuery + " ORDER BY c.last_at DESC, c.num DESC", 16, nil},
-		{"newest50", pageOf + newestFirst, 9, []any{1, -1, []byte{}, benchMessages, []byte{}, 50}},
-		{"older50", pageOf + newestFirst, 9, []any{1, -1, []byte{}, benchMessages / 2, []byte{}, 50}},
-		{"message", "SELECT " + messageColumns + " FROM message m WHERE m.id = ?", 9, []any{id[:]}},
+		{"conversations", conversationQuery + " ORDER BY c.last_at DESC, c.num DESC", 17, nil},
+		{"newest50", pageOf + newestFirst, 10, []any{1, -1, []byte{}, benchMessages, []byte{}, 50}},
+		{"older50", pageOf + newestFirst, 10, []any{1, -1, []byte{}, benchMessages / 2, []byte{}, 50}},
+		{"message", "SELECT " + messageColumns + " FROM message m WHERE m.id = ?", 10, []any{id[:]}},
 		{"naive-list", "SELECT conversation, max(seq), sum(unread) FROM message GROUP BY conversation", 3, nil},
 	} {
 		st, err := db.Prepare(q.query)
