@@ -39,6 +39,7 @@ func (l *Link) Run(ctx context.Context, h core.TransportHandler) error {
 	<-ctx.Done()
 	l.net.mu.Lock()
 	l.handler = nil
+	l.net.reachChangedLocked()
 	l.net.mu.Unlock()
 	l.net.dropAll(l)
 	return nil
@@ -88,6 +89,7 @@ func (l *Link) restart(seed [32]byte) {
 	l.net.mu.Lock()
 	defer l.net.mu.Unlock()
 	l.key = keyOf(seed)
+	l.net.reachChangedLocked()
 }
 
 // Moves gives the computer another address; its program notices.

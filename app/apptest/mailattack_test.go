@@ -24,9 +24,9 @@ func attackMail(t *testing.T, fn func(w *World, alice, carol *Person, m *mallory
 	attack(t, func(w *World, alice *Person, m *mallory) {
 		s := w.Net.NewStation("office")
 		alice.Uses(s)
+		m.introduces()
 		carol := w.Person("carol")
 		w.Pair(carol, alice)
-		m.introduces()
 		w.Advance(3 * time.Minute)
 		w.Net.SetApart(true)
 		queue, ok := m.queue()

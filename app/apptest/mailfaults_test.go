@@ -10,6 +10,7 @@ import (
 	"github.com/kuvert-im/kuvert/app/apptest"
 	"github.com/kuvert-im/kuvert/app/chat"
 	"github.com/kuvert-im/kuvert/app/core"
+	"github.com/kuvert-im/kuvert/app/event"
 )
 
 // Two mailboxes that hold different things: what counts is their union, and nothing
@@ -288,6 +289,71 @@ func TestThousandsForOneDoNotStarveAnother(t *testing.T) {
 			if got[i] != fmt.Sprint(i) {
 				t.Fatalf("message %d is %q", i, got[i])
 			}
+		}
+	})
+}
+
+// Thousands of messages arrive while somebody writes: each answer goes out at once,
+// and a screen that looks only afterwards is told of each message once and of
+// everything else once at all.
+func TestWritingWhileThousandsArrive(t *testing.T) {
+	two(t, func(w *apptest.World, alice, bob *apptest.Person) {
+		t, ctx := w.T, context.Background()
+		bob.GoesOffline()
+		most := fewer(2000, 300)
+		for i := range most {
+			bob.Sends(alice, fmt.Sprint(i))
+		}
+		alice.Link().SetSlow(10 * time.Millisecond)
+		sub, err := alice.Core.Subscribe(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer sub.Close()
+		bob.ComesOnline()
+		var own []chat.MessageID
+		for i := range 20 {
+			w.Advance(100 * time.Millisecond)
+			begin := time.Now()
+			own = append(own, alice.Sends(bob, fmt.Sprint("Antwort ", i)))
+			if took := time.Since(begin); took > 0 {
+				t.Errorf("answer %d waited %v", i, took)
+			}
+		}
+		if n := len(alice.Texts(bob)); n == 20 || n == most+20 {
+			t.Fatalf("%d messages: nothing arrived meanwhile", n)
+		}
+		w.Advance(2 * time.Minute)
+		for _, id := range own {
+			alice.Sees(id, chat.Delivered)
+		}
+		events, err := sub.Next(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		added, others := 0, map[event.Event]int{}
+		for _, e := range events {
+			if others[e]++; e.Kind == event.MessageAdded {
+				added++
+			}
+			if others[e] > 1 {
+				t.Errorf("%+v is told twice", e)
+			}
+		}
+		if added != most+20 || len(events) > 2*added+100 {
+			t.Errorf("%d messages in %d events", added, len(events))
+		}
+		next, theirs := 0, 0
+		for _, text := range alice.Texts(bob) {
+			switch text {
+			case fmt.Sprint("Antwort ", next):
+				next++
+			case fmt.Sprint(theirs):
+				theirs++
+			}
+		}
+		if next != 20 || theirs != most {
+			t.Errorf("%d answers and %d messages are in order", next, theirs)
 		}
 	})
 }

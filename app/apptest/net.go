@@ -120,6 +120,7 @@ func (n *Net) Carried() [][]byte {
 func (n *Net) SetOnline(l *Link, on bool) {
 	n.mu.Lock()
 	l.online = on
+	n.reachChangedLocked()
 	n.mu.Unlock()
 	if !on {
 		n.dropAll(l)

@@ -178,6 +178,14 @@ func (s *Station) Stored() [][]byte {
 	return out
 }
 
+// reachChangedLocked lets everybody who watches look whether their station is still
+// reached.
+func (n *Net) reachChangedLocked() {
+	for _, s := range n.stations {
+		s.changedLocked()
+	}
+}
+
 func (s *Station) changedLocked() {
 	close(s.change)
 	s.change = make(chan struct{})
@@ -396,8 +404,7 @@ func (l *Link) WatchMail(ctx context.Context, n core.Node, queues []core.QueueID
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-change:
-		case <-time.After(time.Second): // this computer may have lost the network
+		case <-change: // of what is stored, or of who is reached
 		}
 	}
 }
@@ -437,6 +444,7 @@ func (l *Link) KeepMail(_ context.Context, tokens [][32]byte) error {
 	}
 	s := l.net.stations[i]
 	s.node.Host, s.online, s.tokens = l.key, len(tokens) > 0, tokens
+	s.changedLocked()
 	return nil
 }
 
