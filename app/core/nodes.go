@@ -80,9 +80,9 @@ func nodeStanding(n chat.Node, st NodeState, lanOnly bool) NodeStanding {
 	return NodeConnecting
 }
 
-// outside tells whether none of some addresses belongs to the local network.
+// outside tells whether there are addresses and none belongs to the local network.
 func outside(addrs []string) bool {
-	return !slices.ContainsFunc(addrs, func(a string) bool {
+	return len(addrs) > 0 && !slices.ContainsFunc(addrs, func(a string) bool {
 		ap, _, ok := parseMultiaddr(a)
 		ip := ap.Addr()
 		return ok && (ip.IsPrivate() || ip.IsLoopback() || ip.IsLinkLocalUnicast())
