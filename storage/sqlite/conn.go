@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync/atomic"
 	"time"
 
 	modernc "modernc.org/sqlite"
@@ -23,8 +24,9 @@ type conn struct {
 	// err is the first error since it was last cleared. SQLite may have rolled the
 	// transaction back on its own after one, so nothing may be run after it.
 	err error
-	// common is what Search knows of the words; nil until it is first needed.
-	common *frequencies
+	// common is what Search knows of the words, for all readers of a store; nil for
+	// a connection that is nobody's reader.
+	common *atomic.Pointer[frequencies]
 }
 
 type stmt struct {

@@ -17,9 +17,12 @@ const (
 	// searchTime is after how long a search that has not found enough answers with
 	// what it has: the reader is not held up, and a screen can show it.
 	searchTime = 12 * time.Millisecond
-	// firstStretch is how many messages are looked through between two looks at the
-	// clock, at first; each stretch is twice as long as the one before.
-	firstStretch = 1 << 15
+	// firstPassed is how many places in the index's lists are passed over before the
+	// first look at the clock: some milliseconds. After it a stretch is twice as long
+	// as the one before.
+	firstPassed = 60_000
+	// scanned is how many messages are read one by one between two looks.
+	scanned = 1000
 )
 
 // candidate is a message that may fit.
@@ -92,6 +95,7 @@ type search struct {
 
 	state  searchState
 	match  string // what the index is asked for
+	first  int64  // length of the first stretch in messages
 	hits   []chat.Hit
 	before int64 // everything from here on was looked at; 0: all
 }
@@ -119,7 +123,7 @@ func (s *search) run() (err error) {
 			return err
 		}
 	}
-	for stretch := int64(firstStretch); s.before > 1; stretch = min(2*stretch, math.MaxInt64/4) {
+	for stretch := max(s.first, firstPassed); s.before > 1; stretch = min(2*stretch, math.MaxInt64/4) {
 		full, err := s.stretch(stretch)
 		if err != nil || full {
 			return err
@@ -149,9 +153,11 @@ func (s *search) prepare(newest int64) error {
 		return err
 	}
 	var parts []string
-	for _, a := range f.choose(append(wanted, marks...)) {
+	chosen, passed := f.choose(append(wanted, marks...))
+	for _, a := range chosen {
 		parts = append(parts, a.expression())
 	}
+	s.first = int64(firstPassed / max(passed, 1e-6))
 	s.match = strings.Join(parts, " AND ")
 	return nil
 }
@@ -188,12 +194,12 @@ func (s *search) stretch(n int64) (full bool, err error) {
 	query, args := allCandidates, []any{s.before, int64(0)}
 	switch low, high := s.state.low, s.state.high; {
 	case last > high:
-		from = max(s.before-n/readCost, high+1)
+		from = max(s.before-scanned, high+1)
 	case last > low:
 		from = max(from, low+1)
 		query, args = indexedCandidates, []any{s.match, s.before, int64(0)}
 	default:
-		from = max(s.before-n/readCost, 1)
+		from = max(s.before-scanned, 1)
 	}
 	args[len(args)-1] = from
 	err = s.c.until(func(r *row) bool {

@@ -43,10 +43,27 @@ func (s *Store) index() {
 			s.cfg.Log.Warn("search index could not be written", "err", err)
 		case more:
 			continue
+		default:
+			s.countWords()
 		}
 		if !s.pause() {
 			return
 		}
+	}
+}
+
+// countWords sees to it that no search has to count.
+func (s *Store) countWords() {
+	err := s.View(context.Background(), func(tx *ReadTx) error {
+		newest, err := tx.c.int("SELECT coalesce(max(num), 0) FROM message")
+		if err != nil {
+			return err
+		}
+		_, err = tx.c.searchFrequencies(newest)
+		return err
+	})
+	if err != nil && !errors.Is(err, ErrClosed) {
+		s.cfg.Log.Warn("words could not be counted", "err", err)
 	}
 }
 
@@ -202,8 +219,10 @@ const sampleSize = 500
 // searchFrequencies counts what stands in some messages. It counts anew when there
 // are twice as many as the last time.
 func (c *conn) searchFrequencies(newest int64) (*frequencies, error) {
-	if f := c.common; f != nil && newest < 2*f.newest {
-		return f, nil
+	if c.common != nil {
+		if f := c.common.Load(); f != nil && newest < 2*f.newest {
+			return f, nil
+		}
 	}
 	f := &frequencies{counts: map[string]int{}, newest: newest}
 	step := max(1, newest/sampleSize)
@@ -217,6 +236,8 @@ func (c *conn) searchFrequencies(newest int64) (*frequencies, error) {
 			return nil, err
 		}
 	}
-	c.common = f
+	if c.common != nil {
+		c.common.Store(f)
+	}
 	return f, nil
 }

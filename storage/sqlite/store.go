@@ -32,6 +32,7 @@ type Store struct {
 	toIndex chan struct{} // 1: something was written
 	closing chan struct{} // closed by Close
 	indexed chan struct{} // closed when the goroutine has ended
+	common  atomic.Pointer[frequencies]
 }
 
 func newStore(ctx context.Context, cfg Config, db *cryptvfs.Database, writer *conn) (*Store, error) {
@@ -53,6 +54,7 @@ func newStore(ctx context.Context, cfg Config, db *cryptvfs.Database, writer *co
 		if err != nil {
 			return nil, errors.Join(err, s.closeReaders())
 		}
+		c.common = &s.common
 		s.readers <- c
 	}
 	go s.write()
