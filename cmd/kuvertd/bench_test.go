@@ -63,8 +63,12 @@ func echo(profile string) int {
 
 func answer(ctx context.Context, c core.Client, id chat.MessageID) {
 	m, err := c.Message(ctx, id)
-	if err == nil && m.State == chat.Received && strings.HasPrefix(m.Text, "ping") {
+	switch {
+	case err != nil || m.State != chat.Received:
+	case strings.HasPrefix(m.Text, "ping"):
 		_, _ = c.Send(ctx, m.Conversation, core.Outgoing{Text: "pong"})
+	case m.Text == floodText:
+		flood(ctx, c, m.Conversation)
 	}
 }
 
