@@ -493,6 +493,8 @@ func (in *inbox) takeBlob(q chat.Queue, blob []byte) (answer byte, err error) {
 		return in.refuse("malformed blob", err), nil
 	case kind == mailbox.KindFrame:
 		return in.take(content)
+	case kind == mailbox.KindBlock && !q.Contact.IsZero():
+		return in.takeMailBlock(q.Contact, content)
 	case kind == mailbox.KindStatus && !q.Contact.IsZero():
 		return AnswerDuplicate, in.takeMailStatus(q.Contact, content) // it may be an old one again
 	}

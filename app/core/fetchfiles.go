@@ -44,6 +44,7 @@ type files struct {
 	active map[chat.FileID]*download
 	rest   map[chat.FileID]rest // attempts that failed
 	gave   map[chat.FileID]*atomic.Int64
+	mails  map[chat.PersonID][]mailedMessage // whose files still go to a mailbox; there while that runs
 	seals  []*sealing
 }
 
@@ -72,6 +73,7 @@ type download struct {
 func (fs *files) init(c *Core, store FileStore) {
 	fs.core, fs.store, fs.kick = c, store, make(chan struct{}, 1)
 	fs.active, fs.rest, fs.gave = map[chat.FileID]*download{}, map[chat.FileID]rest{}, map[chat.FileID]*atomic.Int64{}
+	fs.mails = map[chat.PersonID][]mailedMessage{}
 }
 
 // wake makes run look at what waits.

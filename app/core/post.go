@@ -203,6 +203,7 @@ func (l *lane) post(ctx context.Context, t *turn, items []chat.OutboxItem, frame
 	}
 	l.moved(mailed)
 	if len(mailed) > 0 {
+		l.core.files.mail(l.person, mailed, holder)
 		errs = append(errs, l.core.update(ctx, func(s *step) error {
 			s.publish(event.Event{Kind: event.NetworkChanged})
 			return s.mailed(mailed, holder)

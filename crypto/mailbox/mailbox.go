@@ -34,6 +34,7 @@ const (
 	KindFrame  byte = 1 // a deliver frame (docs/protocol/messages.md)
 	KindStatus byte = 2 // a status with its bundle (docs/protocol/sessions.md)
 	KindBundle byte = 3 // the bundle of an invitation
+	KindBlock  byte = 4 // a Block of a file (docs/protocol/attachments.md)
 )
 
 const (
@@ -143,7 +144,7 @@ func Open(key [32]byte, blob []byte) (kind byte, content []byte, err error) {
 	return plain[0], content, nil
 }
 
-func known(kind byte) bool { return kind >= KindFrame && kind <= KindBundle }
+func known(kind byte) bool { return kind >= KindFrame && kind <= KindBlock }
 
 // nonceOf is the nonce for a padded plaintext: its HMAC under a key of its own.
 func nonceOf(key [32]byte, plain []byte) [chacha20poly1305.NonceSizeX]byte {

@@ -45,7 +45,7 @@ func TestSealOpen(t *testing.T) {
 	if _, err := Seal(key, KindFrame, make([]byte, MaxContent+1)); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("over the limit: %v", err)
 	}
-	for _, kind := range []byte{0, 4, 255} {
+	for _, kind := range []byte{0, 5, 255} {
 		if _, err := Seal(key, kind, nil); !errors.Is(err, ErrMalformed) {
 			t.Errorf("kind %d: %v", kind, err)
 		}
@@ -126,7 +126,7 @@ func refused(t testing.TB) []struct {
 		{"zeros after it, up to the next size", append(bytes.Clone(good), make([]byte, 32)...), ErrCannotOpen},
 		{"nonce of another's choice", forge(t, key, ordinary, make([]byte, 24)), ErrCannotOpen},
 		{"kind 0", plain(func(p []byte) { p[0] = 0 }), ErrMalformed},
-		{"kind 4", plain(func(p []byte) { p[0] = 4 }), ErrMalformed},
+		{"kind 5", plain(func(p []byte) { p[0] = 5 }), ErrMalformed},
 		{"length beyond the end", plain(func(p []byte) { p[3] = 0xff }), ErrMalformed},
 		{"padding not zero", plain(func(p []byte) { p[len(p)-1] = 1 }), ErrMalformed},
 		{"padded to more than need be", forge(t, key, long, nil), ErrMalformed},

@@ -58,6 +58,7 @@ func TestVectors(t *testing.T) {
 	}
 	for _, b := range []blobVector{
 		{Kind: KindFrame, Content: []byte("a frame")}, {Kind: KindStatus}, {Kind: KindBundle, Content: bytes.Repeat([]byte{3}, 500)},
+		{Kind: KindBlock, Content: blockContent(t)},
 	} {
 		b.Blob = seal(t, b.Kind, b.Content)
 		v.Blobs = append(v.Blobs, b)
@@ -91,4 +92,14 @@ func TestDocumentedSizes(t *testing.T) {
 	if n := padding.Padme(overhead + 4051); n != 4<<10 {
 		t.Errorf("4,051 bytes become %d", n)
 	}
+}
+
+// blockContent is a block of a file.
+func blockContent(t *testing.T) []byte {
+	t.Helper()
+	b, err := Block{File: [32]byte{1, 2, 3}, Index: 4, Data: []byte("block")}.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
