@@ -22,6 +22,7 @@ type Client interface {
 	Pairings
 	Nodes
 	Insight
+	Backups
 	Events
 }
 

@@ -74,6 +74,7 @@ type Core struct {
 	aliases   aliases
 	trouble   trouble
 	files     files
+	backups   backups
 
 	diskFree  func() (int64, error)
 	reachKick chan struct{} // this machine may be reached elsewhere than before
@@ -109,7 +110,11 @@ func New(cfg Config) (*Core, error) {
 	c.contacted.init()
 	c.pairs.init()
 	c.files.init(c, cfg.Files)
+	c.backups.init()
 	if _, err := c.loadSelf(context.Background()); err != nil {
+		return nil, err
+	}
+	if err := c.loadMoved(context.Background()); err != nil {
 		return nil, err
 	}
 	return c, nil
@@ -119,9 +124,8 @@ type systemClock struct{}
 
 func (systemClock) Now() time.Time { return time.Now() }
 
-// Run serves the network and the profile's upkeep until ctx ends, and returns
-// after everything it started has ended. A nil error means that ctx ended.
-func (c *Core) Run(ctx context.Context) error {
+// serve is Run for a profile that has not moved.
+func (c *Core) serve(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	switch err := c.upkeep(ctx); {
 	case errors.Is(err, chat.ErrDiskFull):
@@ -146,6 +150,7 @@ func (c *Core) Run(ctx context.Context) error {
 	g.Go(func() error { return c.upkeepLoop(ctx) })
 	g.Go(func() error { return c.reachLoop(ctx) })
 	g.Go(func() error { return c.files.run(ctx) })
+	g.Go(func() error { return c.backupLoop(ctx) })
 	err := g.Wait()
 	c.lanes.stop()
 	c.pairs.closeAll()

@@ -23,6 +23,8 @@ type Store interface {
 
 // ReadTx reads. A missing thing is chat.ErrNotFound.
 type ReadTx interface {
+	BackupReads
+
 	Settings() (map[string]string, error)
 	Secret(name string) ([]byte, error)
 
@@ -79,6 +81,7 @@ type ReadTx interface {
 // Tx reads and writes.
 type Tx interface {
 	ReadTx
+	BackupWrites
 
 	PutSetting(key, value string) error
 	PutSecret(name string, value []byte) error

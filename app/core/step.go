@@ -28,6 +28,9 @@ type step struct {
 func (c *Core) update(ctx context.Context, fn func(*step) error) error {
 	var s *step
 	err := c.store.Update(ctx, func(tx Tx) error {
+		if c.backups.sealed.Load() {
+			return chat.ErrMoved
+		}
 		s = &step{Tx: tx, core: c, peers: map[chat.PersonID]*session.Peer{}, dirty: map[chat.PersonID]bool{}}
 		self, err := c.selfFrom(tx)
 		if err != nil {

@@ -31,6 +31,7 @@ const (
 	SettingsChanged     Kind = "settings_changed"
 	NodeChanged         Kind = "node_changed"     // nodes, or how it stands with one
 	TroubleChanged      Kind = "trouble_changed"  // disk full, database damaged …
+	BackupChanged       Kind = "backup_changed"   // a backup began or ended, or how it stands with backups
 	FileChanged         Kind = "file_changed"     // a file of a message, or how far it has come
 	WindowRequested     Kind = "window_requested" // a second start asks this one to come to the front
 )

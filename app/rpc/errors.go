@@ -44,6 +44,16 @@ var sentinels = map[string]error{
 	"file_access":          chat.ErrFileAccess,
 	"photo_data":           chat.ErrPhotoData,
 
+	"passphrase_short":  chat.ErrPassphraseShort,
+	"backup_passphrase": chat.ErrBackupPassphrase,
+	"backup_damaged":    chat.ErrBackupDamaged,
+	"backup_version":    chat.ErrBackupVersion,
+	"not_backup":        chat.ErrNotBackup,
+	"backup_part":       chat.ErrBackupPart,
+	"backup_folder":     chat.ErrBackupFolder,
+	"backup_running":    chat.ErrBackupRunning,
+	"moved":             chat.ErrMoved,
+
 	"canceled":   context.Canceled,
 	"deadline":   context.DeadlineExceeded,
 	"rpc_busy":   ErrBusy,

@@ -66,6 +66,13 @@ var methods = map[string]method{
 	"Contacted":  get(core.Client.Contacted),
 	"Diagnose":   get(core.Client.Diagnose),
 	"KeptMail":   get(core.Client.KeptMail),
+
+	"BackupSize":   get(core.Client.BackupSize),
+	"Backup":       get1(core.Client.Backup),
+	"BackupNow":    get(core.Client.BackupNow),
+	"BackupStatus": get(core.Client.BackupStatus),
+	"SetBackup":    do1(core.Client.SetBackup),
+	"Move":         get1(core.Client.Move),
 }
 
 const (

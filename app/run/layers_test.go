@@ -36,7 +36,8 @@ var (
 var layers = map[string]layer{
 	"app/chat":    {denied: join(network, sql, window, sealing, systems)},
 	"app/event":   {own: []string{"app/chat"}, denied: join(network, sql, window, sealing, systems)},
-	"app/core":    {own: []string{"crypto", "app/chat", "app/event", "app/picture"}, denied: join(network, sql, window)},
+	"app/core":    {own: []string{"crypto", "app/chat", "app/event", "app/picture", "app/backup"}, denied: join(network, sql, window)},
+	"app/backup":  {own: []string{"app/chat"}, denied: join(network, sql, window)},
 	"app/rpc":     {own: []string{"app/core", "app/chat", "app/event"}, denied: join(sql, window, sealing)},
 	"app/picture": {denied: join(network, sql, window, sealing, systems)},
 	"app/qr":      {own: []string{"app/chat"}, denied: join(network, sql, window, sealing)},

@@ -44,6 +44,7 @@ type Client struct {
 	Kept     core.KeptMail
 	Compares []core.Pairing
 	files
+	Backups
 	// Codes says what an invitation's text leads to.
 	Codes map[string]chat.Contact
 	// Fail makes a method return an error: key is the method's name.

@@ -1,0 +1,95 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/kuvert-im/kuvert/app/chat"
+)
+
+// LastMessage is the number of the message stored last, 0 if there was none yet.
+func (t *ReadTx) LastMessage() (int64, error) {
+	return t.c.int("SELECT coalesce(max(num), 0) FROM message")
+}
+
+// StoredMessages returns up to limit messages with after < number <= last, in the
+// order in which they were stored. Their files are not filled in: see Files.
+func (t *ReadTx) StoredMessages(after, last int64, limit int) ([]chat.StoredMessage, error) {
+	return list(t.c, func(r *row) chat.StoredMessage {
+		m := chat.StoredMessage{Num: r.int64(), Unread: r.bool()}
+		in := chat.ConversationID(r.id16())
+		m.Message = scanMessage(r, in)
+		return m
+	}, "SELECT m.num, m.unread, c.id, "+messageColumns+` FROM message m
+		JOIN conversation c ON c.num = m.conversation
+		WHERE m.num > ? AND m.num <= ? ORDER BY m.num LIMIT ?`, after, last, max(limit, 0))
+}
+
+// HeldFiles returns how many sealed files are here and what they take together.
+func (t *ReadTx) HeldFiles() (count int, bytes int64, err error) {
+	_, err = t.c.one(func(r *row) { count, bytes = r.int(), r.int64() },
+		"SELECT count(*), coalesce(sum(sealed), 0) FROM (SELECT max(sealed) AS sealed FROM file WHERE state = 1 GROUP BY id)")
+	return count, bytes, err
+}
+
+// RestoreMessages stores messages as they were, without the counters of their
+// conversations: RestoreConversation counts afterwards. Of a message that is there
+// only its state and whether it is unread change. A message without its
+// conversation is passed over. It returns how many were new.
+func (t *Tx) RestoreMessages(all []chat.StoredMessage) (added int, err error) {
+	for i := range all {
+		m := &all[i]
+		if m.Seq > math.MaxInt64 {
+			return added, fmt.Errorf("sqlite: place of a message: %w", ErrRange)
+		}
+		n, err := t.c.changed(`INSERT INTO message
+				(id, conversation, seq, kind, state, unread, sent_at, received_at, sender, reply_to, text, files)
+			SELECT ?, num, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM conversation WHERE id = ? ON CONFLICT (id) DO NOTHING`,
+			m.ID, int64(m.Seq), int(m.Kind), int(m.State), m.Unread,
+			m.SentAt, m.ReceivedAt, m.Sender, m.ReplyTo, m.Text, len(m.Attachments), m.Conversation)
+		if err != nil {
+			return added, err
+		}
+		added += int(n)
+		if n > 0 {
+			err = t.countOutbox(m.Message)
+		} else {
+			err = t.do("UPDATE message SET state = ?, unread = ? WHERE id = ?", int(m.State), m.Unread, m.ID)
+		}
+		if err != nil {
+			return added, err
+		}
+	}
+	return added, nil
+}
+
+// RestoreConversation gives a conversation the read mark and the time that it had,
+// and counts what RestoreMessages stored.
+func (t *Tx) RestoreConversation(c chat.Conversation) error {
+	have, err := t.counters(c.ID)
+	if err != nil {
+		return err
+	}
+	fresh := counters{num: have.num, lastAt: millis(c.LastAt)}
+	if fresh.unread, err = t.c.int("SELECT count(*) FROM message WHERE conversation = ? AND unread = 1", have.num); err != nil {
+		return err
+	}
+	shown := func(r *row) {
+		fresh.last, fresh.place = r.int64(), place{seq: r.int64(), id: r.blob()}
+		fresh.kind = chat.Kind(r.int64()) //nolint:gosec // was an int8
+	}
+	const newest = "SELECT num, seq, id, kind FROM message WHERE conversation = ?"
+	found, err := t.c.one(shown, newest+" AND kind = 1 ORDER BY seq DESC, id DESC LIMIT 1", have.num)
+	if err == nil && !found {
+		_, err = t.c.one(shown, newest+" ORDER BY seq DESC, id DESC LIMIT 1", have.num)
+	}
+	if err != nil {
+		return err
+	}
+	if fresh.place.id == nil {
+		fresh.place.id = []byte{}
+	}
+	return errors.Join(t.putCounters(fresh),
+		t.do("UPDATE conversation SET read_seq = ? WHERE num = ?", int64(min(c.ReadSeq, math.MaxInt64)), have.num)) //nolint:gosec // bounded
+}
