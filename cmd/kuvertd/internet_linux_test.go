@@ -77,7 +77,7 @@ func (s *side) sees(t *testing.T) contactLine {
 	return list[0]
 }
 
-func (s *side) says(t *testing.T, text string) chat.MessageID {
+func (s *side) tells(t *testing.T, text string) chat.MessageID {
 	t.Helper()
 	var sent struct{ ID chat.MessageID }
 	runKuvertd(t, s.env, s.profile, &sent, "send", s.sees(t).ID.String(), text)
@@ -114,7 +114,7 @@ func TestLabHomesBehindConeNATs(t *testing.T) {
 	})
 	t.Logf("contacts after %v, connected directly after %v", met.Round(10*time.Millisecond), time.Since(up).Round(10*time.Millisecond))
 	h.node.kill()
-	m1, m2 := h.a.says(t, "ohne den Briefkasten"), h.b.says(t, "auch so")
+	m1, m2 := h.a.tells(t, "ohne den Briefkasten"), h.b.tells(t, "auch so")
 	waitUntil(t, "messages pass without the node", func() bool { return h.b.has(t, m1) && h.a.has(t, m2) })
 }
 
@@ -128,7 +128,7 @@ func TestLabHomesBehindSymmetricNATs(t *testing.T) {
 	if a, b := h.a.sees(t), h.b.sees(t); !a.Relayed || !b.Relayed {
 		t.Errorf("not through the node: %+v, %+v", a, b)
 	}
-	m1, m2 := h.a.says(t, "über den Briefkasten"), h.b.says(t, "angekommen")
+	m1, m2 := h.a.tells(t, "über den Briefkasten"), h.b.tells(t, "angekommen")
 	waitUntil(t, "messages pass through the node", func() bool { return h.b.has(t, m1) && h.a.has(t, m2) })
 }
 
@@ -147,7 +147,7 @@ func TestLabHomeMoves(t *testing.T) {
 	} {
 		change()
 		begin := time.Now()
-		m := h.a.says(t, what)
+		m := h.a.tells(t, what)
 		waitUntil(t, "a message arrives after "+what, func() bool { return h.b.has(t, m) })
 		t.Logf("%s: a message arrives %v later", what, time.Since(begin).Round(10*time.Millisecond))
 	}
