@@ -2,6 +2,7 @@ package ui
 
 import (
 	"testing"
+	"time"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/test"
@@ -35,6 +36,17 @@ func TestPictures(t *testing.T) {
 			x.pump.run()
 		}},
 		{"empty-en", setup{client: uitest.New("Anna"), size: fyne.NewSize(900, 560), language: "en"}, func(*world) {}},
+		{"search-de", setup{size: large}, func(x *world) {
+			x.talk(thomas)
+			x.look("die er")
+		}},
+		{"find-dark", setup{size: fyne.NewSize(900, 560), theme: theme.Dark}, func(x *world) {
+			x.talk(sabine)
+			x.u.findHere()
+			x.u.conv.find.bar.Field.SetText("vertrag")
+			x.pump.pass(time.Second)
+		}},
+		{"search-nothing-small", setup{size: fyne.NewSize(theme.CollapseUnder, theme.MinHeight)}, func(x *world) { x.look("xyzzy") }},
 		{"reading-back", setup{client: uitest.Office(400), size: fyne.NewSize(1600, 700)}, func(x *world) {
 			x.talk(sabine)
 			x.u.conv.history.ScrollBy(2000)

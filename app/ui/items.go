@@ -25,6 +25,7 @@ type scene struct {
 	whole   map[chat.MessageID]bool // long texts that are shown in full
 	divided bool                    // there is a line above what is new:
 	divider uint64                  // messages of others after this place
+	found   chat.MessageID          // a search led there
 	now     time.Time
 }
 
@@ -73,7 +74,7 @@ func (s *scene) item(m chat.Message, newestOwn bool) widgets.Item {
 	}
 	it := widgets.Item{
 		Key: widgets.Key{Kind: widgets.ItemBubble, ID: m.ID}, Seq: m.Seq, Text: m.Text,
-		Own: m.Sender == s.me, Time: clock(shown(m)),
+		Own: m.Sender == s.me, Time: clock(shown(m)), Marked: m.ID == s.found,
 	}
 	it.Shown, it.More = s.fold(m)
 	if it.Own {

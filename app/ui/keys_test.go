@@ -22,7 +22,7 @@ func TestKeysInUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	used := map[string]bool{}
-	key := regexp.MustCompile(`"((main|conversation|delivery|notify|tray|error)\.[a-z._]*[a-z])"`)
+	key := regexp.MustCompile(`"((main|search|conversation|delivery|notify|tray|error)\.[a-z._]*[a-z])"`)
 	var files []string
 	for _, dir := range []string{".", "widgets", "notify", "../../cmd/kuvert"} {
 		found, err := filepath.Glob(filepath.Join(dir, "*.go"))

@@ -37,6 +37,7 @@ type sidebar struct {
 	search         *widgets.Search
 	searchBox      fyne.CanvasObject
 	chips          *widgets.Chips
+	finder         *finder
 	waiting        *widgets.Banner
 	list           *widgets.List
 	hint, hintMore *parts.Text
@@ -48,19 +49,20 @@ func newSidebar(u *UI) *sidebar {
 	s := &sidebar{u: u, title: parts.Title(t("main.title")), hint: parts.Body("").Centered().Colored(theme.ColorMuted), hintMore: parts.Tiny("").Centered()}
 	s.add = widgets.NewIconButton(u.tips, icons.AddContact, t("main.add"), u.ShowAddContact)
 	s.settings = widgets.NewIconButton(u.tips, icons.Settings, t("main.settings"), u.ShowSettings)
-	s.search, s.searchBox = widgets.NewSearch(u.tips, t("main.search"), t("main.search.clear"), func(string) { u.showRows() })
+	s.search, s.searchBox = widgets.NewSearch(u.tips, t("main.search"), t("main.search.clear"), func(text string) { s.finder.typed(text) })
+	s.finder = newFinder(u)
 	s.chips = widgets.NewChips(t("main.filter.all"), t("main.filter.unread"))
 	s.chips.OnChosen = func(int) { u.showRows() }
 	s.waiting = widgets.NewBanner()
 	s.waiting.OnAction = u.ShowAddContact
 	s.list = widgets.NewList(u.tips)
 	s.list.OnOpen = u.ShowConversation
-	s.search.OnDown = func() { u.cfg.Window.Canvas().Focus(s.list) }
+	s.search.OnDown = s.focusBelow
 	s.search.OnSubmitted = func(string) { s.openFirst() }
 	s.footer = widgets.NewFooter(u.tips)
 	s.footer.OnTap = u.ShowNetwork
-	s.root = container.New(s, parts.Ground(theme.ColorSidebar, 0, ""), s.title, s.add, s.settings, s.searchBox, s.chips, s.waiting,
-		s.list, s.hint, s.hintMore, parts.Ground(ftheme.ColorNameSeparator, 0, ""), s.footer)
+	s.root = container.New(s, parts.Ground(theme.ColorSidebar, 0, ""), s.title, s.add, s.settings, s.searchBox, s.chips, s.finder.root, s.waiting,
+		s.list, s.finder.results, s.hint, s.hintMore, parts.Ground(ftheme.ColorNameSeparator, 0, ""), s.footer)
 	s.hint.Hide()
 	s.hintMore.Hide()
 	return s
@@ -68,10 +70,30 @@ func newSidebar(u *UI) *sidebar {
 
 // openFirst opens what the search found first.
 func (s *sidebar) openFirst() {
-	if rows := s.list.Rows(); len(rows) > 0 && strings.TrimSpace(s.search.Text) != "" {
-		id := rows[0].Contact
-		s.search.SetText("")
-		s.u.ShowConversation(id)
+	if f, ok := s.finder.results.First(); ok && s.finder.active() {
+		s.finder.open(f)
+	}
+}
+
+// focusBelow leads the keyboard to what is under the search field.
+func (s *sidebar) focusBelow() {
+	if s.finder.active() {
+		s.u.cfg.Window.Canvas().Focus(s.finder.results)
+		return
+	}
+	s.u.cfg.Window.Canvas().Focus(s.list)
+}
+
+// relayout shows the list, or what a search found in its place.
+func (s *sidebar) relayout() {
+	found := s.finder.active()
+	show(s.finder.root, found)
+	show(s.finder.results, found)
+	show(s.list, !found)
+	show(s.chips, !found && !s.narrow)
+	s.root.Refresh()
+	if !found {
+		s.u.showRows()
 	}
 }
 
@@ -83,9 +105,10 @@ func (s *sidebar) setNarrow(narrow bool) {
 		s.search.SetText("")
 		s.chips.Choose(filterAll)
 	}
-	for _, o := range []fyne.CanvasObject{s.title, s.searchBox, s.chips} {
+	for _, o := range []fyne.CanvasObject{s.title, s.searchBox} {
 		show(o, !narrow)
 	}
+	s.relayout()
 	s.u.showRows()
 }
 
@@ -104,11 +127,12 @@ func (s *sidebar) Layout(o []fyne.CanvasObject, size fyne.Size) {
 	line := o[len(o)-2]
 	put(line, 0, size.Height-foot-1, size.Width, 1)
 	y := s.layoutHead(size.Width, size.Height, foot)
-	if h := s.waiting.Height(size.Width); h > 0 && !s.narrow {
+	if h := s.waiting.Height(size.Width); h > 0 && !s.narrow && !s.finder.active() {
 		put(s.waiting, 0, y, size.Width, h)
 		y += h + 4
 	}
 	put(s.list, 0, y, size.Width, max(0, size.Height-foot-1-y))
+	put(s.finder.results, 0, y, size.Width, max(0, size.Height-foot-1-y))
 	pad := float32(24)
 	put(s.hint, pad, y+32, size.Width-2*pad, s.hint.MinSize().Height)
 	put(s.hintMore, pad, y+32+s.hint.MinSize().Height+4, size.Width-2*pad, s.hintMore.MinSize().Height)
@@ -133,6 +157,7 @@ func (s *sidebar) layoutHead(w, h, foot float32) float32 {
 	put(s.searchBox, theme.SidebarInset, theme.Header+4, w-2*theme.SidebarInset, searchHeight)
 	y := float32(theme.Header + 4 + searchHeight)
 	put(s.chips, theme.SidebarInset, y+8, w-2*theme.SidebarInset, s.chips.MinSize().Height)
+	put(s.finder.root, theme.SidebarInset, y+8, w-2*theme.SidebarInset, s.finder.root.MinSize().Height)
 	return y + chipsHeight
 }
 
@@ -167,7 +192,7 @@ func (s *sidebar) showHint(rows int) {
 	title, text := "", ""
 	switch {
 	case rows > 0 || !s.u.ready || s.narrow:
-	case strings.TrimSpace(s.search.Text) != "":
+	case s.finder.active():
 		title, text = t("main.search.none"), t("main.search.none.text")
 	case s.chips.Chosen() == filterUnread && len(s.u.contacts) > 0:
 		title = t("main.filter.none")
@@ -192,13 +217,13 @@ func (u *UI) showRows() {
 		v chat.Conversation
 	}
 	var all []entry
-	wanted, unread := plain(strings.TrimSpace(u.side.search.Text)), u.side.chips.Chosen() == filterUnread
+	unread := u.side.chips.Chosen() == filterUnread
 	for id, c := range u.contacts {
 		v := u.conversation(id)
 		if v.LastAt.IsZero() {
 			v.LastAt = c.AddedAt
 		}
-		if (unread && v.Unread == 0 && id != u.current) || !strings.Contains(plain(c.Name), wanted) {
+		if unread && v.Unread == 0 && id != u.current {
 			continue
 		}
 		all = append(all, entry{c, v})
@@ -214,5 +239,9 @@ func (u *UI) showRows() {
 		rows[i] = row(e.c, e.v, u.me.ID, e.c.ID == u.current, u.now())
 	}
 	u.side.list.SetRows(rows)
+	if u.side.finder.active() {
+		u.side.finder.show()
+		return
+	}
 	u.side.showHint(len(rows))
 }

@@ -89,6 +89,14 @@ func (t *timeline) open(ctx context.Context, c chat.Conversation) error {
 	return t.newest(ctx, max(pageSize, c.Unread+pageSize/2))
 }
 
+// openAt loads the part around a place; nil is where open does.
+func (t *timeline) openAt(ctx context.Context, c chat.Conversation, at *chat.Position) error {
+	if at == nil {
+		return t.open(ctx, c)
+	}
+	return t.seek(ctx, at.Seq)
+}
+
 // newest loads the end of the conversation.
 func (t *timeline) newest(ctx context.Context, n int) error {
 	msgs, err := t.ask(ctx, nil, nil, min(n, chat.MaxPage))

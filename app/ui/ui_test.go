@@ -350,25 +350,8 @@ func TestOneNotificationForAFlood(t *testing.T) {
 	}
 }
 
-func TestSearch(t *testing.T) {
-	x := open(t, setup{})
-	for query, want := range map[string][]string{
-		"kruger": {sabine}, "KRÜG": {sabine}, "weiss": {thomas}, "böhm": {elli}, "xyz": {},
-		"n": {sabine, "Aylin Yılmaz", "Steuerbüro Hartmann", "Jörg Lindemann", "Werkstatt Nord"},
-	} {
-		x.u.side.search.SetText(query)
-		if got := names(x.u.side.list.Rows()); !slices.Equal(got, want) {
-			t.Errorf("%q finds %q", query, got)
-		}
-	}
-	x.u.side.search.SetText("xyz")
-	x.mustSay("Nichts gefunden")
-	x.u.side.search.SetText("schäfer")
-	x.u.side.search.OnSubmitted("")
-	x.pump.run()
-	if x.u.current != uitest.Person("Petra Schäfer") || x.u.side.search.Text != "" {
-		t.Error("Enter does not open what was found")
-	}
+func TestUnreadFilter(t *testing.T) {
+	x := open(t, setup{}).talk("Petra Schäfer")
 	x.u.side.chips.Choose(filterUnread)
 	if got := names(x.u.side.list.Rows()); !slices.Equal(got, []string{thomas, "Petra Schäfer"}) { // the open one stays
 		t.Errorf("unread: %q", got)
@@ -861,6 +844,11 @@ func TestKeyboard(t *testing.T) {
 		t.Error("Alt+Up does not lead back")
 	}
 	do(fyne.KeyF, fyne.KeyModifierShortcutDefault)
+	if x.w.Canvas().Focused() != fyne.Focusable(x.u.conv.find.bar.Field) {
+		t.Error("the search in the conversation has no cursor")
+	}
+	x.press(fyne.KeyEscape)
+	do(fyne.KeyK, fyne.KeyModifierShortcutDefault)
 	if x.w.Canvas().Focused() != fyne.Focusable(x.u.side.search) {
 		t.Error("the search has no cursor")
 	}

@@ -93,12 +93,7 @@ func moment(at time.Time) string {
 
 // shown is when a message was written, as far as its sender's clock can be
 // believed: never after it arrived.
-func shown(m chat.Message) time.Time {
-	if m.State == chat.Received && !m.ReceivedAt.IsZero() && m.SentAt.After(m.ReceivedAt) {
-		return m.ReceivedAt
-	}
-	return m.SentAt
-}
+func shown(m chat.Message) time.Time { return m.ShownAt() }
 
 var stateWords = map[chat.State]string{
 	chat.Queued: "conversation.word.queued", chat.Sent: "conversation.word.sent", chat.Delivered: "conversation.word.delivered",

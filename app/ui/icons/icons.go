@@ -58,6 +58,7 @@ const (
 	Shield      Name = "shield"
 	ShieldCheck Name = "shield-check" // a verified contact
 	Trash       Name = "trash"
+	Up          Name = "up"
 	Warning     Name = "warning"
 )
 

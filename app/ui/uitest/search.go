@@ -41,7 +41,7 @@ func (c *Client) find(q chat.SearchQuery) (hits []chat.Hit) {
 				!q.Since.IsZero() && at.Before(q.Since) || !q.Until.IsZero() && !at.Before(q.Until) {
 				continue
 			}
-			if h := (chat.Hit{Message: m, Snippet: m.Text}); markWords(&h, words) {
+			if h := (chat.Hit{Message: m, Snippet: strings.ReplaceAll(m.Text, "\n", " ")}); markWords(&h, words) {
 				hits = append(hits, h)
 			}
 		}

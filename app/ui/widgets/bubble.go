@@ -341,9 +341,9 @@ func (v *itemView) layShut(x, y float32) {
 	v.hits = append(v.hits, hit{fyne.NewPos(x, y), fyne.NewSquareSize(panelShut), func(fyne.Position) { v.h.call(v.h.OnDetails, v.item) }})
 }
 
-// layCursor rings the message that the keyboard is on.
+// layCursor rings the message that the keyboard is on, or that a search led to.
 func (v *itemView) layCursor(x, y, w float32) {
-	if v.cursor {
+	if v.cursor || v.item.Marked {
 		r := v.rect(x-3, y-2, w+6, v.bubble.size.Height+4, theme.Radius+2, "")
 		r.StrokeWidth, r.StrokeColor = 2, theme.Color(ftheme.ColorNamePrimary)
 	}

@@ -130,14 +130,17 @@ func (r *boxRenderer) Refresh() {
 	canvas.Refresh(r.b)
 }
 
-// Search is the search field: Escape empties it, the arrow down leads to what was
+// Search is the search field: Escape empties it, the arrows lead to what was
 // found.
 type Search struct {
 	widget.Entry
 	clear *IconButton
 	box   *box
-	// OnDown is called when the arrow down is pressed.
-	OnDown func()
+	// OnDown and OnUp are called when an arrow is pressed, OnLeave at Escape in
+	// place of emptying the field.
+	OnDown  func()
+	OnUp    func()
+	OnLeave func()
 	// OnShortcut gets shortcuts first and says whether it took one.
 	OnShortcut func(fyne.Shortcut) bool
 }
@@ -173,10 +176,18 @@ func (s *Search) FocusLost() { s.Entry.FocusLost(); s.box.setFocused(false) }
 func (s *Search) TypedKey(e *fyne.KeyEvent) {
 	switch e.Name {
 	case fyne.KeyEscape:
+		if s.OnLeave != nil {
+			s.OnLeave()
+			return
+		}
 		s.SetText("")
 	case fyne.KeyDown:
 		if s.OnDown != nil {
 			s.OnDown()
+		}
+	case fyne.KeyUp:
+		if s.OnUp != nil {
+			s.OnUp()
 		}
 	default:
 		s.Entry.TypedKey(e)

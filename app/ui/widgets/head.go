@@ -34,7 +34,7 @@ type Head struct {
 	name, status *canvas.Text
 	verified     *canvas.Text
 	shield       *canvas.Image
-	info         *IconButton
+	info, find   *IconButton
 	ground       *canvas.Rectangle
 	hovered      bool
 }
@@ -45,12 +45,13 @@ var (
 	_ desktop.Cursorable = (*Head)(nil)
 )
 
-// NewHead makes an empty head; details is what leads to the details is called.
-func NewHead(tips *Tips, details string, tap func()) *Head {
+// NewHead makes an empty head; details is what leads to the details is called, and
+// search what begins a search in the conversation.
+func NewHead(tips *Tips, details string, tap func(), search string, find func()) *Head {
 	h := &Head{
 		tap: tap, avatar: NewAvatar(theme.AvatarHeader, ftheme.ColorNameBackground), name: newText(theme.SizeName, true),
 		status: newText(theme.SizeStatus, false), verified: newText(theme.SizeStatus, false), shield: canvas.NewImageFromResource(nil),
-		info: NewIconButton(tips, icons.Info, details, tap), ground: canvas.NewRectangle(color.Transparent),
+		info: NewIconButton(tips, icons.Info, details, tap), find: NewIconButton(tips, icons.Search, search, find), ground: canvas.NewRectangle(color.Transparent),
 	}
 	h.ground.CornerRadius = 10
 	h.ExtendBaseWidget(h)
@@ -110,7 +111,7 @@ func (r *headRenderer) Destroy()           {}
 func (r *headRenderer) MinSize() fyne.Size { return fyne.NewSize(200, theme.Header) }
 func (r *headRenderer) Objects() []fyne.CanvasObject {
 	h := r.h
-	return []fyne.CanvasObject{h.ground, h.avatar.Container, h.name, h.status, h.shield, h.verified, h.info}
+	return []fyne.CanvasObject{h.ground, h.avatar.Container, h.name, h.status, h.shield, h.verified, h.find, h.info}
 }
 
 func (r *headRenderer) Layout(s fyne.Size) {
@@ -118,10 +119,12 @@ func (r *headRenderer) Layout(s fyne.Size) {
 	const left = theme.Gutter - 4
 	h.info.Resize(fyne.NewSquareSize(theme.HitArea))
 	h.info.Move(fyne.NewPos(s.Width-theme.HitArea-10, (s.Height-theme.HitArea)/2))
+	h.find.Resize(fyne.NewSquareSize(theme.HitArea))
+	h.find.Move(fyne.NewPos(s.Width-2*theme.HitArea-10, (s.Height-theme.HitArea)/2))
 	h.avatar.Resize(fyne.NewSquareSize(theme.AvatarHeader))
 	h.avatar.Move(fyne.NewPos(left, (s.Height-theme.AvatarHeader)/2))
 	x := float32(left + theme.AvatarHeader + 12)
-	room := s.Width - x - theme.HitArea - 20
+	room := s.Width - x - 2*theme.HitArea - 20
 	h.name.Text = ellipsis(h.say.Name, room, theme.SizeName, true)
 	nm := put(h.name, x, 9)
 	sw := r.layoutStatus(x, 9+nm.Height, room)

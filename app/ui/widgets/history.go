@@ -182,6 +182,16 @@ func (h *History) ShowAt(k Key, y float32) bool {
 	return true
 }
 
+// OnScreen reports whether an item is to be seen.
+func (h *History) OnScreen(k Key) bool {
+	for _, p := range h.placed {
+		if h.items[p.i].Key == k {
+			return true
+		}
+	}
+	return false
+}
+
 // reveal scrolls as little as brings an item into view.
 func (h *History) reveal(k Key) {
 	for _, p := range h.placed {

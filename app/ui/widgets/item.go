@@ -58,6 +58,7 @@ type Item struct {
 	Failed      bool   // Note is an error's
 	Action      string // what can be done about it
 	Detail      string // the opened panel's lines; "" while it is closed
+	Marked      bool   // a search led here
 }
 
 // shown is the part of the text that is shown.

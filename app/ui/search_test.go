@@ -1,0 +1,224 @@
+package ui
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/test"
+
+	"github.com/kuvert-im/kuvert/app/chat"
+	"github.com/kuvert-im/kuvert/app/ui/uitest"
+	"github.com/kuvert-im/kuvert/app/ui/widgets"
+)
+
+// look types into the search field and waits.
+func (x *world) look(text string) []widgets.Found {
+	x.u.side.search.SetText(text)
+	x.pump.pass(typingPause)
+	x.pump.run()
+	return x.u.side.finder.results.Found()
+}
+
+// lines are what the search shows, one word for each.
+func lines(found []widgets.Found) (out []string) {
+	for _, f := range found {
+		text := f.Name
+		if f.Kind == widgets.FoundMessage {
+			text += ": " + f.Text
+		}
+		out = append(out, text)
+	}
+	return out
+}
+
+func TestSearchFindsNames(t *testing.T) {
+	x := open(t, setup{})
+	for query, want := range map[string][]string{
+		"kruger": {sabine}, "KRÜG": {sabine}, "weiss": {thomas}, "böhm": {elli}, "xyz": nil,
+		"n": {sabine, "Aylin Yılmaz", "Steuerbüro Hartmann", "Jörg Lindemann", "Werkstatt Nord"},
+	} {
+		var got []string
+		for _, f := range x.look(query) {
+			if f.Kind == widgets.FoundPerson {
+				got = append(got, f.Name)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%q finds %q", query, got)
+		}
+	}
+	x.look("xyz")
+	x.mustSay("Nichts gefunden")
+	x.look("schäfer")
+	x.u.side.search.OnSubmitted("")
+	x.pump.run()
+	if x.u.current != uitest.Person("Petra Schäfer") || x.u.side.search.Text != "" {
+		t.Error("Enter does not open what was found")
+	}
+	if !x.u.side.list.Visible() || x.u.side.finder.results.Visible() {
+		t.Error("the list does not come back")
+	}
+}
+
+func TestSearchFindsMessagesAndLeadsThere(t *testing.T) {
+	x := open(t, setup{client: uitest.Office(900)})
+	found := x.look("skonto")
+	i := slices.IndexFunc(found, func(f widgets.Found) bool { return f.Kind == widgets.FoundMessage })
+	if i < 1 || found[i-1].Name != "Nachrichten" {
+		t.Fatalf("found %q", lines(found))
+	}
+	hit := found[len(found)-1]
+	for _, f := range found {
+		if f.Kind == widgets.FoundMessage {
+			hit = f
+		}
+	}
+	if len(hit.Marks) != 1 || !strings.EqualFold(hit.Text[hit.Marks[0].From:hit.Marks[0].To], "skonto") {
+		t.Errorf("marks %v in %q", hit.Marks, hit.Text)
+	}
+	x.u.side.finder.open(hit)
+	x.pump.run()
+	if x.u.current != hit.Contact || x.u.side.search.Text != "skonto" {
+		t.Error("a hit does not open its conversation beside the search")
+	}
+	shown := func() (marked, there bool) {
+		for _, it := range x.u.conv.history.Items() {
+			if it.Key.ID == hit.Message {
+				return it.Marked, true
+			}
+		}
+		return false, false
+	}
+	if marked, there := shown(); !marked || !there {
+		t.Errorf("the message is there: %v, marked: %v", there, marked)
+	}
+	if !x.u.conv.history.OnScreen(widgets.Key{Kind: widgets.ItemBubble, ID: hit.Message}) {
+		t.Error("the message is not on the screen")
+	}
+	x.pump.pass(markTime)
+	if marked, there := shown(); marked || !there {
+		t.Errorf("after a while the message is there: %v, marked: %v", there, marked)
+	}
+}
+
+func TestSearchAsksOncePerPauseAndShowsTheNewest(t *testing.T) {
+	x := open(t, setup{})
+	x.u.side.search.SetText("d")
+	x.u.side.search.SetText("do")
+	x.u.side.search.SetText("donnerstag")
+	x.pump.pass(time.Second)
+	var asked []string
+	for _, c := range x.c.Called() {
+		if strings.HasPrefix(c, "Search") {
+			asked = append(asked, c)
+		}
+	}
+	if !slices.Equal(asked, []string{"Search donnerstag"}) {
+		t.Errorf("asked %q", asked)
+	}
+	// An answer that comes after the next letters is not shown.
+	f := x.u.side.finder
+	f.text = "alt"
+	f.ask()
+	x.u.side.search.SetText("xyzzy")
+	x.pump.pass(time.Second)
+	for _, l := range f.results.Found() {
+		if l.Kind == widgets.FoundMessage {
+			t.Errorf("shows %q", l.Text)
+		}
+	}
+}
+
+func TestSearchFilters(t *testing.T) {
+	x := open(t, setup{})
+	all := x.look("die")
+	f := x.u.side.finder
+	choose := func(items []*fyne.MenuItem, name string) {
+		t.Helper()
+		for _, it := range items {
+			if it.Label == name {
+				it.Action()
+				x.pump.run()
+				return
+			}
+		}
+		t.Fatalf("no %q", name)
+	}
+	choose(f.inItems(), thomas)
+	in := f.results.Found()
+	for _, l := range in {
+		if l.Kind == widgets.FoundMessage && l.Name != thomas || l.Kind == widgets.FoundPerson {
+			t.Errorf("in %s: %q", thomas, l.Text)
+		}
+	}
+	if len(in) == 0 || len(in) >= len(all) || f.in.Value() != thomas {
+		t.Errorf("%d of %d, chip %q", len(in), len(all), f.in.Value())
+	}
+	choose(f.fromItems(), "Von mir")
+	for _, l := range f.results.Found() {
+		if l.Kind == widgets.FoundMessage && l.Lead != "Ich:" {
+			t.Errorf("from me: %q", l.Text)
+		}
+	}
+	choose(f.whenItems(), "2021")
+	if n := len(f.hits); n != 0 {
+		t.Errorf("%d hits in 2021", n)
+	}
+	x.mustSay("Nichts gefunden")
+	x.u.side.search.SetText("")
+	if f.query != (chat.SearchQuery{}) || f.in.Value() != "" {
+		t.Error("filters stay after the search")
+	}
+}
+
+func TestSearchSaysWhenItFails(t *testing.T) {
+	x := open(t, setup{})
+	x.c.Change(func(c *uitest.Client) { c.Fail["Search"] = errors.New("gone") })
+	x.look("die")
+	x.mustSay("Die Suche ist fehlgeschlagen.")
+}
+
+func TestFindInConversation(t *testing.T) {
+	x := open(t, setup{client: uitest.Office(900)}).talk(sabine)
+	x.u.findHere()
+	bar := x.u.conv.find.bar
+	if x.w.Canvas().Focused() != fyne.Focusable(bar.Field) {
+		t.Fatal("no cursor in the field")
+	}
+	test.Type(bar.Field, "die")
+	x.pump.pass(time.Second)
+	f := x.u.conv.find
+	if len(f.hits) < 2 || !strings.HasPrefix(bar.Said(), "1 von ") {
+		t.Fatalf("%d hits, it says %q", len(f.hits), bar.Said())
+	}
+	seen := map[chat.MessageID]bool{}
+	for i := range f.hits {
+		id := f.hits[f.at].ID
+		if f.at != i || seen[id] || !x.u.conv.history.OnScreen(widgets.Key{Kind: widgets.ItemBubble, ID: id}) {
+			t.Fatalf("hit %d is not shown at step %d", f.at, i)
+		}
+		seen[id] = true
+		x.press(fyne.KeyReturn)
+		if i > 20 {
+			break
+		}
+	}
+	at := f.at
+	x.press(fyne.KeyDown)
+	if f.at != at-1 {
+		t.Errorf("down leads from %d to %d", at, f.at)
+	}
+	bar.Field.SetText("xyzzy")
+	x.pump.pass(time.Second)
+	if bar.Said() != "Nichts gefunden" {
+		t.Errorf("it says %q", bar.Said())
+	}
+	x.press(fyne.KeyEscape)
+	if bar.Visible() || f.open || x.w.Canvas().Focused() != fyne.Focusable(x.u.conv.composer) {
+		t.Error("Escape does not lead back to writing")
+	}
+}
