@@ -13,11 +13,12 @@ import (
 func (u *UI) keys() map[desktop.CustomShortcut]func() {
 	ctrl, alt := fyne.KeyModifierShortcutDefault, fyne.KeyModifierAlt
 	return map[desktop.CustomShortcut]func(){
-		{KeyName: fyne.KeyF, Modifier: ctrl}:     u.findHere,
+		{KeyName: fyne.KeyF, Modifier: ctrl}:     u.focusSearch,
 		{KeyName: fyne.KeyK, Modifier: ctrl}:     u.focusSearch,
 		{KeyName: fyne.KeyN, Modifier: ctrl}:     u.ShowAddContact,
 		{KeyName: fyne.KeyComma, Modifier: ctrl}: u.ShowSettings,
 		{KeyName: fyne.KeyI, Modifier: ctrl}:     u.showCurrent,
+		{KeyName: fyne.KeyL, Modifier: ctrl}:     u.Lock,
 		{KeyName: fyne.KeyW, Modifier: ctrl}:     u.close,
 		{KeyName: fyne.KeyQ, Modifier: ctrl}:     u.Quit,
 		{KeyName: fyne.KeyDown, Modifier: alt}:   func() { u.step(1) },
@@ -32,9 +33,16 @@ func (u *UI) shortcuts() {
 	c := u.cfg.Window.Canvas()
 	all := u.keys()
 	for k, f := range all {
+		all[k] = u.unlessLocked(k, f)
+	}
+	for k, f := range all {
 		c.AddShortcut(&k, func(fyne.Shortcut) { f() })
 	}
-	c.AddShortcut(&fyne.ShortcutCopy{}, func(fyne.Shortcut) { u.conv.history.Copy() })
+	c.AddShortcut(&fyne.ShortcutCopy{}, func(fyne.Shortcut) {
+		if !u.Locked() {
+			u.conv.history.Copy()
+		}
+	})
 	pass := func(s fyne.Shortcut) bool {
 		k, ok := s.(*desktop.CustomShortcut)
 		if !ok || all[*k] == nil {
@@ -44,19 +52,30 @@ func (u *UI) shortcuts() {
 		return true
 	}
 	u.conv.composer.OnShortcut, u.side.search.OnShortcut, u.conv.history.OnShortcut = pass, pass, pass
-	u.conv.find.bar.Field.OnShortcut = pass
 	c.SetOnTypedRune(func(r rune) {
+		u.touch()
 		if c.Overlays().Top() == nil && u.host.screen == nil {
 			u.conv.typeInto(r)
 		}
 	})
 	c.SetOnTypedKey(func(e *fyne.KeyEvent) {
+		u.touch()
 		if e.Name == fyne.KeyEscape {
 			u.escape()
 		} else if u.host.screen == nil && !u.current.IsZero() {
 			u.conv.history.Page(e.Name)
 		}
 	})
+}
+
+// unlessLocked is f, but while the window is locked only what closes it.
+func (u *UI) unlessLocked(k desktop.CustomShortcut, f func()) func() {
+	return func() {
+		u.touch()
+		if !u.Locked() || k.KeyName == fyne.KeyW || k.KeyName == fyne.KeyQ {
+			f()
+		}
+	}
 }
 
 func (u *UI) focusSearch() {
@@ -111,6 +130,6 @@ func (c *conversation) menuItems(it widgets.Item) []*fyne.MenuItem {
 func (u *UI) openFrom(id chat.PersonID) {
 	u.Present()
 	if !id.IsZero() {
-		u.ShowConversation(id)
+		u.WhenOpen(func() { u.ShowConversation(id) })
 	}
 }

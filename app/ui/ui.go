@@ -35,6 +35,8 @@ type Config struct {
 	// Tray makes the icon in the tray; nil makes none. If the system shows it,
 	// closing the window hides the window there, else it quits.
 	Tray func(menu *fyne.Menu) notify.Tray
+	// Lock locks the window; its zero value never does.
+	Lock Lock
 	// Quit ends the program.
 	Quit func()
 }
@@ -60,10 +62,12 @@ type UI struct {
 	load   *loader // belongs to the pump's lane of questions
 	active bool    // the window has the keyboard
 	alerts alerts
+	lock   lock
 
 	notifier notify.Notifier // nil for none
 	tray     notify.Tray     // nil for none
 
+	content fyne.CanvasObject // of the window while it is not locked
 	frame   *frame
 	banner  *widgets.Banner
 	side    *sidebar
@@ -102,14 +106,15 @@ func newUI(cfg Config, pump carrier) *UI {
 
 // Env is what the screens are given.
 func (u *UI) Env() parts.Env {
-	return parts.Env{Client: u.cfg.Client, Window: u.cfg.Window, Work: u.pump.Work, Tell: u.pump.Tell, Now: u.now}
+	return parts.Env{Client: u.cfg.Client, Window: u.cfg.Window, Work: u.openly(u.pump.Work), Tell: u.openly(u.pump.Tell), Now: u.now}
 }
 
 // attach puts the content into the window and listens to what happens to it.
 func (u *UI) attach() {
 	w := u.cfg.Window
 	w.SetPadded(false)
-	w.SetContent(container.NewStack(u.frame.root, u.tips.Layer))
+	u.content = container.NewStack(newSensor(u.touch), u.frame.root, u.tips.Layer)
+	w.SetContent(u.content)
 	w.Resize(u.savedSize())
 	w.SetCloseIntercept(u.close)
 	w.SetOnDropped(u.dropped)
@@ -148,6 +153,7 @@ func (u *UI) apply(c change) {
 	}
 	if c.settings != nil {
 		u.settings = c.settings
+		u.followLock()
 	}
 	if c.network != nil {
 		u.network = *c.network
@@ -164,7 +170,7 @@ func (u *UI) apply(c change) {
 		u.showPane()
 	}
 	u.refresh()
-	if u.host.screen != nil {
+	if u.host.screen != nil && !u.Locked() {
 		u.host.screen.Changed(c.events)
 	}
 	if c.window {
@@ -273,6 +279,9 @@ func (u *UI) unread() int {
 func (u *UI) showUnread() {
 	n := u.unread()
 	title := t("main.title")
+	if u.Locked() {
+		title, n = parts.T("protect.locked.window"), 0
+	}
 	if n > 0 {
 		title = "(" + widgets.Count(n) + ") " + title
 	}
@@ -300,6 +309,8 @@ func (u *UI) showPane() {
 // SetActive tells the window whether it has the keyboard. An inactive one has no
 // blinking cursor, and reads nothing.
 func (u *UI) SetActive(active bool) {
+	active = active && !u.Locked()
+	u.touch()
 	if u.active == active {
 		return
 	}
@@ -430,10 +441,6 @@ func (u *UI) escape() {
 		u.Back()
 		return
 	}
-	if u.conv.find.open {
-		u.conv.find.close()
-		return
-	}
 	u.conv.closePanels()
 }
 
@@ -446,6 +453,10 @@ func (u *UI) closeScreen() {
 }
 
 func (u *UI) dropped(_ fyne.Position, items []fyne.URI) {
+	if u.Locked() {
+		u.lock.screen.Dropped(items)
+		return
+	}
 	if d, ok := u.host.screen.(dropper); ok {
 		d.Dropped(items)
 	}

@@ -170,9 +170,15 @@ func TestRegister(t *testing.T) {
 // TestKeysInUse: every key that the screens ask for is there, and none is left
 // over.
 func TestKeysInUse(t *testing.T) {
-	there := load(t, "screens.de.json")
+	for _, name := range []string{"screens", "protect"} {
+		keysInUse(t, name)
+	}
+}
+
+func keysInUse(t *testing.T, name string) {
+	there := load(t, name+".de.json")
 	used, written := map[string]bool{}, map[string]bool{}
-	quoted := regexp.MustCompile(`"(screens\.[a-z.]*[a-z])"`)
+	quoted := regexp.MustCompile(`"(` + name + `\.[a-z.]*[a-z])"`)
 	err := filepath.WalkDir("../../app/ui", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 			return err

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/url"
+	"path/filepath"
+	"time"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/lang"
@@ -16,6 +19,7 @@ import (
 	"github.com/kuvert-im/kuvert/app/ui/failure"
 	"github.com/kuvert-im/kuvert/app/ui/firststart"
 	"github.com/kuvert-im/kuvert/app/ui/icons"
+	"github.com/kuvert-im/kuvert/app/ui/protect"
 	"github.com/kuvert-im/kuvert/app/ui/theme"
 	"github.com/kuvert-im/kuvert/assets/translations"
 )
@@ -52,7 +56,9 @@ func newProgram(a fyne.App, opts run.Options, log *slog.Logger) *program {
 // run opens the profile, shows the window, and returns when everything has
 // stopped. ctx ends the program as Quit does.
 func (p *program) run(ctx context.Context) error {
-	p.opened(p.open(p.ctx))
+	forgetPrintouts()
+	defer forgetPrintouts()
+	p.first()
 	stop := context.AfterFunc(ctx, func() { p.pump.Show(p.quit) })
 	defer stop()
 	p.window.Show()
@@ -65,6 +71,37 @@ func (p *program) run(ctx context.Context) error {
 	within(pumpPatience, p.pump.Wait)
 	return err
 }
+
+// firstPatience is how long the window waits for the profile before it shows that
+// this takes longer: a keyring may want to be unlocked first.
+const firstPatience = 400 * time.Millisecond
+
+// first opens the profile before the window is there, or behind it if that takes
+// longer.
+func (p *program) first() {
+	type answer struct {
+		found
+		err error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		f, err := p.open(p.ctx, p.opts)
+		answers <- answer{f, err}
+	}()
+	select {
+	case a := <-answers:
+		p.opened(a.found, a.err)
+	case <-time.After(firstPatience):
+		p.opening()
+		p.pump.Work(func(context.Context) func() {
+			a := <-answers
+			return func() { p.opened(a.found, a.err) }
+		})
+	}
+}
+
+// opening says that the profile is on its way.
+func (p *program) opening() { p.window.SetContent(protect.Opening()) }
 
 func (p *program) quit() {
 	if p.now != nil && p.now.ui != nil {
@@ -88,8 +125,8 @@ type found struct {
 }
 
 // open attaches to the profile or opens it. It may take seconds.
-func (p *program) open(ctx context.Context) (found, error) {
-	s, err := run.AttachOrOpen(ctx, p.opts)
+func (p *program) open(ctx context.Context, opts run.Options) (found, error) {
+	s, err := run.AttachOrOpen(ctx, opts)
 	if err != nil {
 		return found{}, err
 	}
@@ -109,6 +146,8 @@ func (p *program) opened(f found, err error) {
 		p.now = p.sit(f)
 	case errors.Is(err, chat.ErrNoProfile):
 		p.firstStart()
+	case locked(err):
+		p.askUnlock(err)
 	default:
 		p.log.Error("profile does not open", "error", err)
 		p.fail(err)
@@ -116,9 +155,12 @@ func (p *program) opened(f found, err error) {
 }
 
 // reopen opens the profile while the window stays.
-func (p *program) reopen(then func()) {
+func (p *program) reopen(u run.Unlock, then func()) {
+	opts := p.opts
+	opts.Unlock = u
+	p.opening()
 	p.pump.Work(func(ctx context.Context) func() {
-		f, err := p.open(ctx)
+		f, err := p.open(ctx, opts)
 		return func() {
 			p.opened(f, err)
 			if err == nil && then != nil {
@@ -128,9 +170,50 @@ func (p *program) reopen(then func()) {
 	})
 }
 
+// askUnlock shows the screen before a locked profile. why is what it did not open
+// for.
+func (p *program) askUnlock(why error) {
+	lock, err := run.Ways(p.opts.Dir)
+	if err != nil {
+		p.fail(err)
+		return
+	}
+	if !lock.Passphrase && !lock.Keyring {
+		p.fail(chat.ErrKeyFile)
+		return
+	}
+	if !errors.Is(why, chat.ErrNoKeyring) && !errors.Is(why, chat.ErrKeyringEmpty) {
+		why = nil
+	}
+	var f found // written away from the UI thread, before it is read there
+	screen := protect.NewUnlocking(protect.UnlockConfig{
+		Window: p.window, Work: p.pump.Work, Icon: icons.App(), State: state(lock), Why: why,
+		Unlock: func(ctx context.Context, passphrase string) (err error) {
+			opts := p.opts
+			opts.Unlock = run.Unlock{Passphrase: passphrase}
+			f, err = p.open(ctx, opts)
+			return err
+		},
+		Open: func() { p.opened(f, nil) }, Sheet: guard{dir: p.opts.Dir}, Other: p.fail, Quit: p.app.Quit,
+	})
+	p.window.SetCloseIntercept(nil)
+	p.window.SetOnDropped(func(_ fyne.Position, items []fyne.URI) { screen.Dropped(items) })
+	p.window.SetContent(screen.Object())
+	screen.Focus()
+}
+
+// showPDF opens a PDF in the system's program for it.
+func (p *program) showPDF(pdf []byte) error {
+	path, err := printout(pdf)
+	if err != nil {
+		return err
+	}
+	return p.app.OpenURL(&url.URL{Scheme: "file", Path: filepath.ToSlash(path)})
+}
+
 func (p *program) fail(err error) {
 	p.window.SetCloseIntercept(nil)
-	failure.Show(p.window, err, p.opts.Dir, func() { p.reopen(nil) }, p.app.Quit)
+	failure.Show(p.window, err, p.opts.Dir, func() { p.reopen(p.opts.Unlock, nil) }, p.app.Quit)
 }
 
 func (p *program) firstStart() {
@@ -139,16 +222,27 @@ func (p *program) firstStart() {
 		Window: p.window, Work: p.pump.Work, Icon: icons.App(),
 		Language: system, SetLanguage: p.speak,
 		Create: func(ctx context.Context, a firststart.Answers) error {
-			return run.Create(ctx, p.opts.Dir, newProfile(a, system), run.Protection{})
+			return run.Create(ctx, p.opts.Dir, newProfile(a, system), protection(a))
 		},
-		Done: func(addContact bool) {
-			p.reopen(func() {
+		Keyring: func(ctx context.Context) error { return run.KeyringWorks(ctx, p.opts.Dir) },
+		Sheet: func(ctx context.Context, a firststart.Answers) ([]byte, error) {
+			owner := func(context.Context) (string, string) { return a.Name, a.Language }
+			return guard{dir: p.opts.Dir, owner: owner}.NewSheet(ctx, a.Passphrase)
+		},
+		OpenPDF: p.showPDF,
+		Done: func(a firststart.Answers, addContact bool) {
+			p.reopen(run.Unlock{Passphrase: a.Passphrase}, func() {
 				if addContact {
 					p.now.ui.ShowAddContact()
 				}
 			})
 		},
 	})
+}
+
+// protection is what opens the new profile.
+func protection(a firststart.Answers) run.Protection {
+	return run.Protection{Passphrase: a.Passphrase, Keyring: a.Passphrase == ""}
 }
 
 // newProfile turns the answers into a profile. Whoever keeps the system's language

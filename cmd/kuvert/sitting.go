@@ -8,8 +8,11 @@ import (
 	"time"
 
 	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/lang"
 
 	"github.com/kuvert-im/kuvert/app/chat"
+	"github.com/kuvert-im/kuvert/app/core"
+	"github.com/kuvert-im/kuvert/app/event"
 	"github.com/kuvert-im/kuvert/app/run"
 	"github.com/kuvert-im/kuvert/app/ui"
 	"github.com/kuvert-im/kuvert/app/ui/addcontact"
@@ -21,9 +24,11 @@ import (
 	"github.com/kuvert-im/kuvert/app/ui/notify"
 	"github.com/kuvert-im/kuvert/app/ui/pairing"
 	"github.com/kuvert-im/kuvert/app/ui/parts"
+	"github.com/kuvert-im/kuvert/app/ui/protect"
 	"github.com/kuvert-im/kuvert/app/ui/settings"
 	"github.com/kuvert-im/kuvert/app/ui/theme"
 	"github.com/kuvert-im/kuvert/assets/licences"
+	"github.com/kuvert-im/kuvert/assets/translations"
 )
 
 // sitting is a profile at work behind the window, from its opening to its end.
@@ -45,18 +50,23 @@ func (p *program) sit(f found) *sitting {
 	ctx, cancel := context.WithCancel(p.ctx)
 	s := &sitting{p: p, session: f.session, cancel: cancel, pump: ui.NewPump(ctx)}
 	s.wg.Go(func() { s.serve(ctx) })
+	var incoming *pairing.Incoming
 	s.ui = ui.New(ui.Config{
 		Client: f.session, Window: p.window, Pump: s.pump, Log: p.log, Quit: p.app.Quit,
 		Screens:  ui.Screens{AddContact: s.addContact, Contact: s.contact, Settings: s.settings, Doctor: s.doctor, Contacted: s.contacted},
 		Notifier: s.notifier,
+		Lock: ui.Lock{
+			Asks: s.guard().Asks, Screen: s.lockScreen,
+			Opened: func() { incoming.Changed([]event.Event{{Kind: event.PairingChanged}}) },
+		},
 		Tray: func(menu *fyne.Menu) notify.Tray {
 			return notify.NewTray(p.app, icons.App(), icons.AppUnread(), menu)
 		},
 	})
 	s.ui.Start()
-	incoming := pairing.NewIncoming(s.env(s.ui.Env()))
+	incoming = pairing.NewIncoming(s.ui.Env())
 	s.wg.Go(func() {
-		if err := incoming.Watch(ctx, s.pump.Show); ctx.Err() == nil {
+		if err := incoming.Watch(ctx, s.showUnlessLocked); ctx.Err() == nil {
 			p.log.Warn("events about comparisons broke off", "error", err)
 		}
 	})
@@ -122,15 +132,44 @@ func (s *sitting) notifier(open func(chat.PersonID)) notify.Notifier {
 	})
 }
 
-func (s *sitting) env(e parts.Env) parts.Env {
-	e.Tell = s.pump.Tell
-	return e
+// showUnlessLocked drops what happens behind the lock: Opened asks anew.
+func (s *sitting) showUnlessLocked(f func()) {
+	s.pump.Show(func() {
+		if !s.ui.Locked() {
+			f()
+		}
+	})
+}
+
+func (s *sitting) guard() guard { return guard{dir: s.p.opts.Dir, owner: s.owner} }
+
+// owner is what a sheet says of the profile.
+func (s *sitting) owner(ctx context.Context) (name, language string) {
+	me, err := s.session.Whoami(ctx)
+	values, serr := s.session.Settings(ctx)
+	if err = errors.Join(err, serr); err != nil {
+		s.p.log.Error("profile for the sheet", "error", err)
+	}
+	return me.Name, translations.Choose(values[core.SettingLanguage], lang.SystemLocale())
+}
+
+// lockScreen asks for the passphrase while the profile goes on working.
+func (s *sitting) lockScreen(open func()) ui.LockScreen {
+	g := s.guard()
+	ways, err := run.Ways(g.dir)
+	if err != nil {
+		s.p.log.Error("lock", "error", err)
+	}
+	return protect.NewUnlocking(protect.UnlockConfig{
+		Window: s.p.window, Work: s.pump.Work, Icon: icons.App(), State: state(ways), Running: true,
+		Unlock: g.Verify, Open: open, Sheet: g, Quit: s.ui.Quit,
+	})
 }
 
 func (s *sitting) addContact(e parts.Env) ui.Screen {
 	if s.add == nil {
 		s.add = addcontact.New(addcontact.Config{
-			Env: s.env(e), Open: func(id chat.PersonID) { s.ui.ShowConversation(id) },
+			Env: e, Open: func(id chat.PersonID) { s.ui.ShowConversation(id) },
 			OpenMailbox: func(link string) { s.ui.ShowMailbox(link) },
 		})
 	}
@@ -138,19 +177,20 @@ func (s *sitting) addContact(e parts.Env) ui.Screen {
 }
 
 func (s *sitting) contact(e parts.Env, id chat.PersonID) ui.Screen {
-	return contactdetails.New(contactdetails.Config{Env: s.env(e), Contact: id})
+	return contactdetails.New(contactdetails.Config{Env: e, Contact: id})
 }
 
 func (s *sitting) settings(e parts.Env) ui.Screen {
 	return settings.New(settings.Config{
-		Env: s.env(e), Version: version(), Licences: licences.Text, Quit: s.ui.Quit,
+		Env: e, Version: version(), Licences: licences.Text, Quit: s.ui.Quit,
+		Guard: s.guard(), Lock: s.ui.Lock, OpenPDF: s.p.showPDF,
 		ThemeChanged: func(choice string) { s.p.app.Settings().SetTheme(theme.New(choice)) },
 		Doctor:       s.ui.ShowDoctor, Contacted: s.ui.ShowContacted, AddContact: s.ui.ShowInvitation,
 	})
 }
 
 func (s *sitting) doctor(e parts.Env) ui.Screen {
-	return doctor.New(doctor.Config{Env: s.env(e), Version: version()})
+	return doctor.New(doctor.Config{Env: e, Version: version()})
 }
 
-func (s *sitting) contacted(e parts.Env) ui.Screen { return contacted.New(s.env(e)) }
+func (s *sitting) contacted(e parts.Env) ui.Screen { return contacted.New(e) }

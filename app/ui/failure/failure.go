@@ -30,6 +30,8 @@ var sentences = []struct {
 	{chat.ErrProfileBusy, "screens.fail.busy", "screens.fail.busy.text"},
 	{chat.ErrNewerSchema, "screens.fail.newer", "screens.fail.newer.text"},
 	{chat.ErrCorrupt, "screens.fail.corrupt", "screens.fail.corrupt.text"},
+	{chat.ErrVault, "protect.fail.vault", "protect.fail.vault.text"},
+	{chat.ErrKeyFile, "protect.fail.keyfile", "protect.fail.keyfile.text"},
 	{chat.ErrDiskFull, "screens.fail.full", "screens.fail.full.text"},
 	{chat.ErrDisk, "screens.fail.disk", "screens.fail.disk.text"},
 	{chat.ErrReadOnly, "screens.fail.readonly", "screens.fail.readonly.text"},

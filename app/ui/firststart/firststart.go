@@ -1,7 +1,8 @@
-// Package firststart is what a person sees before there is a profile: five short
-// steps on one card. It asks for a name, a language and whether to use the
-// Internet, says what is not protected yet, and leads to the first contact. It
-// keeps the answers; making the profile is its caller's work.
+// Package firststart is what a person sees before there is a profile: six short
+// steps on one card. It asks for a name, a language, whether to use the Internet
+// and what protects the data on this computer, offers the emergency sheet, and
+// leads to the first contact. It keeps the answers; making the profile is its
+// caller's work.
 package firststart
 
 import (
@@ -15,12 +16,11 @@ import (
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
 	"fyne.io/fyne/v2/container"
-	"fyne.io/fyne/v2/theme"
 	"fyne.io/fyne/v2/widget"
 
 	"github.com/kuvert-im/kuvert/app/chat"
-	"github.com/kuvert-im/kuvert/app/ui/icons"
 	"github.com/kuvert-im/kuvert/app/ui/parts"
+	"github.com/kuvert-im/kuvert/app/ui/protect"
 )
 
 // Answers is what a new profile needs.
@@ -28,7 +28,15 @@ type Answers struct {
 	Name     string
 	Language string // "de" or "en"
 	LANOnly  bool
+	// Passphrase is "" if the computer's keyring is to open the profile.
+	Passphrase string
 }
+
+// String keeps the passphrase out of texts.
+func (Answers) String() string { return "[answers]" }
+
+// GoString keeps the passphrase out of formatted text.
+func (Answers) GoString() string { return "[answers]" }
 
 // Config is what the screen is given.
 type Config struct {
@@ -43,9 +51,19 @@ type Config struct {
 	// Create makes the profile; it runs away from the UI thread. Its errors may
 	// wrap the sentinels of package chat.
 	Create func(ctx context.Context, a Answers) error
+	// Keyring says whether the computer's keyring can open the profile: nil,
+	// chat.ErrNoKeyring, or chat.ErrPassphraseNeeded if this login has other profiles.
+	// It runs away from the UI thread and may take seconds.
+	Keyring func(ctx context.Context) error
+	// Sheet makes the emergency sheet of the new profile as PDF; it runs away from the
+	// UI thread. OpenPDF shows it in the system's program, SavePDF stores it (nil: in
+	// the folder for downloads).
+	Sheet   func(ctx context.Context, a Answers) ([]byte, error)
+	OpenPDF func(pdf []byte) error
+	SavePDF func(name string, pdf []byte) (path string, err error)
 	// Done is called on the UI thread when the person is through: addContact says
 	// whether they want to add a contact now.
-	Done func(addContact bool)
+	Done func(a Answers, addContact bool)
 }
 
 // The steps, in their order.
@@ -53,7 +71,8 @@ const (
 	stepWelcome = iota
 	stepName
 	stepNetwork
-	stepDisk
+	stepProtect
+	stepSheet
 	stepContact
 	steps
 )
@@ -73,9 +92,12 @@ type Screen struct {
 	step    int
 	answers Answers
 	busy    bool
+	keyring keyring
+	offer   *protect.Offer
 
 	root *fyne.Container
 	name *widget.Entry
+	pair *protect.Pair // nil where no passphrase is asked for
 	say  *parts.Say
 	next *widget.Button
 	back *widget.Button
@@ -100,7 +122,7 @@ func (s *Screen) goTo(step int) {
 
 // show builds the present step anew: that is also how a new language appears.
 func (s *Screen) show() {
-	s.say, s.name = parts.NewSay(), nil
+	s.say, s.name, s.pair = parts.NewSay(), nil, nil
 	s.back = parts.Quiet(parts.T("screens.back"), func() { s.goTo(s.step - 1) })
 	var body []fyne.CanvasObject
 	var focus fyne.Focusable
@@ -112,8 +134,12 @@ func (s *Screen) show() {
 		focus = s.name
 	case stepNetwork:
 		body = s.askNetwork()
-	case stepDisk:
-		body = s.tellDisk()
+	case stepProtect:
+		body = s.askProtection()
+		focus = s.protectFocus()
+	case stepSheet:
+		body = s.offerSheet()
+		focus = s.offer.Buttons()[0]
 	case stepContact:
 		body = s.offerContact()
 	}
@@ -123,6 +149,9 @@ func (s *Screen) show() {
 	s.root.Objects = []fyne.CanvasObject{s.card(body)}
 	s.root.Refresh()
 	s.cfg.Window.Canvas().Focus(focus)
+	if s.step == stepProtect {
+		s.askKeyring()
+	}
 }
 
 // card frames a step: where one is, the body, what went wrong, the buttons.
@@ -215,7 +244,7 @@ func badName(name string) string {
 }
 
 func (s *Screen) askNetwork() []fyne.CanvasObject {
-	s.primary(parts.T("screens.next"), func() { s.goTo(stepDisk) })
+	s.primary(parts.T("screens.next"), func() { s.goTo(stepProtect) })
 	selected := 1
 	if s.answers.LANOnly {
 		selected = 0
@@ -228,16 +257,6 @@ func (s *Screen) askNetwork() []fyne.CanvasObject {
 		parts.Title(parts.T("screens.first.network.title")),
 		parts.Column(parts.Gap, group.Objects()...),
 		parts.Muted(parts.T("screens.first.network.later")),
-	}
-}
-
-func (s *Screen) tellDisk() []fyne.CanvasObject {
-	s.primary(parts.T("screens.first.disk.next"), s.create)
-	mark := parts.Mark(icons.Colored(icons.Warning, theme.ColorNameWarning))
-	return []fyne.CanvasObject{
-		parts.Beside(10, mark, parts.Title(parts.T("screens.first.disk.title")), nil),
-		parts.Body(parts.T("screens.first.disk.text")),
-		parts.Body(parts.T("screens.first.disk.advice")),
 	}
 }
 
@@ -259,8 +278,16 @@ func (s *Screen) create() {
 
 func (s *Screen) created(err error) {
 	s.busy = false
-	if err == nil || errors.Is(err, chat.ErrProfileExists) {
+	switch {
+	case err == nil:
+		s.goTo(stepSheet)
+		return
+	case errors.Is(err, chat.ErrProfileExists):
 		s.goTo(stepContact)
+		return
+	case errors.Is(err, chat.ErrNoKeyring), errors.Is(err, chat.ErrPassphraseNeeded):
+		s.keyring.told(err)
+		s.show()
 		return
 	}
 	s.next.Enable()
@@ -278,13 +305,15 @@ func failure(err error) string {
 		return parts.T("screens.first.failed.busy")
 	case errors.Is(err, chat.ErrBadName):
 		return parts.T("screens.first.name.bad")
+	case errors.Is(err, chat.ErrPassphraseShort):
+		return protect.Sentence(err)
 	}
 	return parts.T("screens.first.failed")
 }
 
 func (s *Screen) offerContact() []fyne.CanvasObject {
-	s.primary(parts.T("screens.first.contact.add"), func() { s.cfg.Done(true) })
-	s.back = parts.Quiet(parts.T("screens.first.contact.later"), func() { s.cfg.Done(false) })
+	s.primary(parts.T("screens.first.contact.add"), func() { s.cfg.Done(s.answers, true) })
+	s.back = parts.Quiet(parts.T("screens.first.contact.later"), func() { s.cfg.Done(s.answers, false) })
 	return []fyne.CanvasObject{
 		parts.Title(parts.T("screens.first.contact.title")),
 		parts.Body(parts.T("screens.first.contact.text")),

@@ -23,7 +23,13 @@ type world struct {
 	created []Answers
 	fail    error
 	done    []bool
+	keyring error // what it answers
+	sheets  []string
+	saved   []string
+	printed int
 }
+
+const passphrase = "Apfel Fenster Donau Kreide"
 
 func open(t *testing.T, work func(func(ctx context.Context) func())) *world {
 	w := &world{t: t, env: uitest.Env(t, uitest.New(""), "de", 1100, 720)}
@@ -41,7 +47,17 @@ func open(t *testing.T, work func(func(ctx context.Context) func())) *world {
 			w.created = append(w.created, a)
 			return w.fail
 		},
-		Done: func(add bool) { w.done = append(w.done, add) },
+		Keyring: func(context.Context) error { return w.keyring },
+		Sheet: func(_ context.Context, a Answers) ([]byte, error) {
+			w.sheets = append(w.sheets, a.Passphrase)
+			return []byte("%PDF"), nil
+		},
+		OpenPDF: func([]byte) error { w.printed++; return nil },
+		SavePDF: func(name string, _ []byte) (string, error) {
+			w.saved = append(w.saved, name)
+			return "/home/x/" + name, nil
+		},
+		Done: func(_ Answers, add bool) { w.done = append(w.done, add) },
 	})
 	return w
 }
@@ -55,12 +71,12 @@ func (w *world) sees(text string) {
 	}
 }
 
-// TestThrough goes through all five steps.
+// TestThrough goes through all six steps.
 func TestThrough(t *testing.T) {
 	w := open(t, nil)
 	w.sees("Willkommen bei Kuvert")
 	w.press("Einrichten")
-	w.sees("Schritt 2 von 5")
+	w.sees("Schritt 2 von 6")
 	test.Type(w.env.Window.Canvas().Focused(), "  Sabine Krüger ")
 	w.press("Weiter")
 	w.sees("Nur in diesem Netzwerk")
@@ -69,7 +85,15 @@ func TestThrough(t *testing.T) {
 	if len(w.created) != 0 {
 		t.Fatal("a profile was made before the person was through")
 	}
-	w.press("Verstanden")
+	w.sees("Ohne Passphrase: Dieser Computer merkt sich den Schlüssel")
+	w.press("Profil anlegen")
+	w.sees("Notfallblatt")
+	w.press("Als PDF speichern")
+	w.press("Öffnen und drucken")
+	if len(w.sheets) != 1 || len(w.saved) != 1 || w.saved[0] != "Kuvert-Notfallblatt.pdf" || w.printed != 1 {
+		t.Errorf("sheets %q, saved %q, printed %d", w.sheets, w.saved, w.printed)
+	}
+	w.press("Weiter")
 	w.sees("Ihr erster Kontakt")
 	if want := (Answers{Name: "Sabine Krüger", Language: "de", LANOnly: true}); len(w.created) != 1 || w.created[0] != want {
 		t.Errorf("created %+v, want %+v", w.created, want)
@@ -103,6 +127,13 @@ func TestByKeyboard(t *testing.T) {
 		test.FocusNext(c)
 	}
 	key(fyne.KeySpace)
+	key(fyne.KeySpace)
+	for {
+		if b, ok := c.Focused().(*widget.Button); ok && b.Text == "Später, in den Einstellungen" {
+			break
+		}
+		test.FocusNext(c)
+	}
 	key(fyne.KeySpace)
 	if want := (Answers{Name: "Jörg", Language: "de"}); len(w.created) != 1 || w.created[0] != want {
 		t.Fatalf("created %+v, want %+v", w.created, want)
@@ -166,14 +197,14 @@ func TestCreateFails(t *testing.T) {
 		w := open(t, nil)
 		w.fail = c.err
 		w.screen.answers.Name = "Sabine"
-		w.screen.goTo(stepDisk)
-		w.press("Verstanden")
-		if w.screen.step != stepDisk || w.screen.say.Text() != c.says {
+		w.screen.goTo(stepProtect)
+		w.press("Profil anlegen")
+		if w.screen.step != stepProtect || w.screen.say.Text() != c.says {
 			t.Errorf("%v: step %d, says %q", c.err, w.screen.step, w.screen.say.Text())
 		}
 		w.fail = nil
-		w.press("Verstanden")
-		if w.screen.step != stepContact {
+		w.press("Profil anlegen")
+		if w.screen.step != stepSheet {
 			t.Errorf("%v: no second try", c.err)
 		}
 	}
@@ -185,15 +216,17 @@ func TestCreateOnce(t *testing.T) {
 	var later uitest.Later
 	w := open(t, later.Work)
 	w.screen.answers.Name = "Sabine"
-	w.screen.goTo(stepDisk)
-	w.press("Verstanden")
+	w.screen.goTo(stepProtect)
+	w.sees("Kuvert sieht nach, was dieser Computer kann …")
+	later.Run()
+	w.press("Profil anlegen")
 	w.screen.create()
 	if !w.screen.back.Disabled() || later.Waiting() != 1 {
 		t.Errorf("back disabled %v, %d wait", w.screen.back.Disabled(), later.Waiting())
 	}
 	w.sees("Ihre Schlüssel werden erzeugt …")
 	later.Run()
-	if len(w.created) != 1 || w.screen.step != stepContact {
+	if len(w.created) != 1 || w.screen.step != stepSheet {
 		t.Errorf("created %d times, step %d", len(w.created), w.screen.step)
 	}
 }
@@ -208,12 +241,91 @@ func TestFits(t *testing.T) {
 				t.Fatal(err)
 			}
 			w.env.Window.Resize(size)
-			for step := range steps {
-				w.screen.answers.Name = "Sabine Krüger"
-				w.screen.goTo(step)
-				uitest.Overflow(t, w.env.Window)
-				uitest.Reachable(t, w.env.Window)
+			for _, unfit := range []error{nil, chat.ErrNoKeyring, chat.ErrPassphraseNeeded} {
+				w.screen.keyring.told(unfit)
+				for step := range steps {
+					w.screen.answers.Name = "Sabine Krüger"
+					w.screen.goTo(step)
+					uitest.Overflow(t, w.env.Window)
+					uitest.Reachable(t, w.env.Window)
+				}
 			}
 		}
+	}
+}
+
+// TestPassphrase: where no keyring can open the profile, the step says why and asks
+// for a passphrase, twice; it is not shown unless the person wants it.
+func TestPassphrase(t *testing.T) {
+	for err, says := range map[error]string{
+		chat.ErrNoKeyring:        "Der Schlüsselbund dieses Computers fehlt, ist gesperrt oder antwortet nicht. Wählen Sie deshalb eine Passphrase. Kuvert fragt bei jedem Start nach ihr.",
+		chat.ErrPassphraseNeeded: "Auf diesem Computer gibt es unter Ihrer Anmeldung schon ein Kuvert-Profil. Jedes braucht seine eigene Passphrase. Wählen Sie deshalb eine Passphrase. Kuvert fragt bei jedem Start nach ihr.",
+	} {
+		w := open(t, nil)
+		w.keyring = err
+		w.screen.answers.Name = "Sabine"
+		w.screen.goTo(stepProtect)
+		w.sees(says)
+		c := w.env.Window.Canvas()
+		for _, try := range [][2]string{
+			{"", "Geben Sie die Passphrase ein."}, {"kurz", "Zu kurz: Nehmen Sie mindestens 8 Zeichen."},
+			{passphrase, "Geben Sie die neue Passphrase auch im zweiten Feld ein."},
+		} {
+			w.screen.pair.Clear()
+			c.Focus(w.screen.pair.First())
+			test.Type(c.Focused(), try[0])
+			w.press("Profil anlegen")
+			if got := w.screen.say.Text(); got != try[1] || len(w.created) > 0 {
+				t.Errorf("%q: says %q", try[0], got)
+			}
+		}
+		w.sees("Sehr gut.")
+		if uitest.Says(w.env.Window, passphrase) {
+			t.Error("the passphrase can be read")
+		}
+		w.press("Anzeigen")
+		w.sees(passphrase)
+		w.screen.pair.Set(passphrase)
+		w.press("Profil anlegen")
+		if len(w.created) != 1 || w.created[0].Passphrase != passphrase || w.screen.step != stepSheet {
+			t.Fatalf("created %d, step %d", len(w.created), w.screen.step)
+		}
+		w.press("Als PDF speichern")
+		if len(w.sheets) != 1 || w.sheets[0] != passphrase {
+			t.Errorf("%d sheets", len(w.sheets))
+		}
+	}
+}
+
+// TestPassphraseWithKeyring: who chooses a passphrase gets one, and who goes back to
+// the keyring gets none.
+func TestPassphraseWithKeyring(t *testing.T) {
+	w := open(t, nil)
+	w.screen.answers.Name = "Sabine"
+	w.screen.goTo(stepProtect)
+	choose := func(i int) {
+		n := 0
+		uitest.All(w.env.Window, func(o fyne.CanvasObject, _ fyne.Position) {
+			if c, ok := o.(*parts.Choice); ok {
+				if n == i {
+					c.Tapped(nil)
+				}
+				n++
+			}
+		})
+	}
+	choose(1)
+	w.screen.pair.Set(passphrase)
+	choose(0)
+	w.press("Profil anlegen")
+	if len(w.created) != 1 || w.created[0].Passphrase != "" {
+		t.Errorf("created %d with a passphrase", len(w.created))
+	}
+	w.screen.goTo(stepProtect)
+	choose(1)
+	w.screen.pair.Set(passphrase)
+	w.press("Profil anlegen")
+	if len(w.created) != 2 || w.created[1].Passphrase != passphrase {
+		t.Errorf("created %d", len(w.created))
 	}
 }

@@ -238,7 +238,7 @@ func TestPages(t *testing.T) {
 func TestPicture(t *testing.T) {
 	for _, c := range []struct{ name, language, theme string }{{"mailboxes-light-de", "de", theme.Light}, {"mailboxes-dark-en", "en", theme.Dark}} {
 		t.Run(c.name, func(t *testing.T) {
-			w := showIn(t, c.language, 900, 1240)
+			w := showIn(t, c.language, 900, 900)
 			fyne.CurrentApp().Settings().SetTheme(theme.New(c.theme))
 			w.client.Change(func(k *uitest.Client) {
 				k.Stations, k.Values[core.SettingKeepMail] = uitest.Mailboxes(), "true"

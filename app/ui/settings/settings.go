@@ -18,6 +18,7 @@ import (
 	"github.com/kuvert-im/kuvert/app/event"
 	"github.com/kuvert-im/kuvert/app/ui/icons"
 	"github.com/kuvert-im/kuvert/app/ui/parts"
+	"github.com/kuvert-im/kuvert/app/ui/protect"
 )
 
 const maxWidth = 560
@@ -37,6 +38,11 @@ type Config struct {
 	Doctor, Contacted func()
 	// AddContact leads to where an invitation belongs; nil shows no button for it.
 	AddContact func(code string)
+	// Guard protects the data on this computer, Lock locks the window, OpenPDF shows
+	// a PDF in the system's program, away from the UI thread.
+	Guard   protect.Guard
+	Lock    func()
+	OpenPDF func(pdf []byte) error
 	// ClipboardPicture and PickFile are those of codes.Config.
 	ClipboardPicture func(ctx context.Context) ([]byte, error)
 	PickFile         func(chosen func(path string))
@@ -46,6 +52,8 @@ type Config struct {
 const (
 	SectionNetwork = "network"
 	SectionMailbox = "mailbox"
+	// SectionProtection is about passphrase, emergency sheet and lock.
+	SectionProtection = "protection"
 )
 
 // Screen is the screen. Its methods belong to the UI thread.
@@ -71,19 +79,25 @@ type Screen struct {
 	theme   *choice
 	lang    *choice
 	restart *fyne.Container
+
+	protection *protection
 }
 
 // New builds the screen. Show fills it.
 func New(cfg Config) *Screen {
 	s := &Screen{cfg: cfg, values: map[string]string{}, say: parts.NewSay(), trouble: parts.NewSay(), checks: map[string]*parts.Switch{}}
 	s.mail = newMailbox(s)
+	s.protection = newProtection(s)
 	s.part = map[string]fyne.CanvasObject{
 		SectionNetwork: s.section("screens.settings.network", icons.Network, s.reach()...),
 		SectionMailbox: s.section("screens.mailbox.title", icons.Mailbox, s.mail.objects()...),
+
+		SectionProtection: s.section("protect.title", icons.Lock, s.protection.objects()...),
 	}
 	all := parts.Column(parts.Section, s.say,
 		s.section("screens.settings.profile", icons.Contact, s.profile()...),
 		s.part[SectionNetwork], s.part[SectionMailbox],
+		s.part[SectionProtection],
 		s.section("screens.settings.privacy", icons.Eye, s.privacy()...),
 		s.section("screens.settings.notify", icons.Bell, s.notify()...),
 		s.section("screens.settings.appearance", icons.Palette, s.appearance()...),
@@ -102,7 +116,9 @@ func (s *Screen) Object() fyne.CanvasObject { return s.root }
 // Show is called each time the screen comes to the front.
 func (s *Screen) Show() {
 	s.say.Clear()
+	s.protection.say.Clear()
 	s.load()
+	s.protection.load()
 }
 
 // Reveal scrolls to a section.
@@ -180,7 +196,6 @@ func (s *Screen) privacy() []fyne.CanvasObject {
 	out := []fyne.CanvasObject{
 		s.check(core.SettingVisible, "screens.add.visible", "screens.add.visible.text"),
 		s.check(core.SettingReadReceipts, "screens.settings.receipts", "screens.settings.receipts.text"),
-		parts.Muted(parts.T("screens.settings.disk")),
 	}
 	if s.cfg.Contacted != nil {
 		out = append(out, parts.Row(0, widget.NewButtonWithIcon(parts.T("screens.contacted.title"), icons.New(icons.Eye), s.cfg.Contacted)))
@@ -319,6 +334,7 @@ func (s *Screen) fill(snap snapshot) {
 	s.checksFollow()
 	s.theme.set(s.values[core.SettingTheme])
 	s.lang.set(s.values[core.SettingLanguage])
+	s.protection.after.set(s.values[core.SettingLockAfter])
 	if first {
 		s.language = s.values[core.SettingLanguage]
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/kuvert-im/kuvert/app/core"
 	"github.com/kuvert-im/kuvert/app/event"
 	"github.com/kuvert-im/kuvert/app/ui/parts"
+	"github.com/kuvert-im/kuvert/app/ui/protect"
 	"github.com/kuvert-im/kuvert/app/ui/uitest"
 	"github.com/kuvert-im/kuvert/assets/translations"
 )
@@ -23,6 +24,8 @@ type world struct {
 	client *uitest.Client
 	env    parts.Env
 	screen *Screen
+	guard  *uitest.Guard
+	locks  int
 	themes []string
 	quit   int
 
@@ -36,6 +39,7 @@ func show(t *testing.T) *world { return showIn(t, "de", 1100, 720) }
 func showIn(t *testing.T, language string, width, height float32) *world {
 	w := &world{t: t, client: uitest.New("Sabine")}
 	w.env = uitest.Env(t, w.client, language, width, height)
+	w.guard = &uitest.Guard{Is: protect.State{Keyring: true}}
 	w.open()
 	return w
 }
@@ -45,7 +49,8 @@ func (w *world) open() {
 		Env: w.env, Version: "1.2.3", Licences: strings.Repeat("some licence\n", 500),
 		ThemeChanged: func(c string) { w.themes = append(w.themes, c) },
 		Quit:         func() { w.quit++ },
-		Doctor:       func() { w.pages = append(w.pages, "doctor") }, Contacted: func() { w.pages = append(w.pages, "contacted") },
+		Guard:        w.guard, Lock: func() { w.locks++ }, OpenPDF: func([]byte) error { return nil },
+		Doctor: func() { w.pages = append(w.pages, "doctor") }, Contacted: func() { w.pages = append(w.pages, "contacted") },
 		AddContact:       func(code string) { w.invitations = append(w.invitations, code) },
 		ClipboardPicture: func(context.Context) ([]byte, error) { return w.clipboard, nil },
 	})
