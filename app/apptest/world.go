@@ -230,7 +230,7 @@ func (p *Person) start() {
 	p.w.T.Helper()
 	net, err := p.network()
 	p.w.check(err)
-	p.Core, err = core.New(core.Config{Store: p.store, Transport: net, Files: p.files, Clock: &p.clock, Log: p.w.log.logger(p.Name)})
+	p.Core, err = core.New(core.Config{Store: p.store, Transport: net, Files: p.files, Clock: &p.clock, BackupWork: backupWork, Log: p.w.log.logger(p.Name)})
 	p.w.check(err)
 	ctx, cancel := context.WithCancel(context.Background())
 	p.cancel, p.done = cancel, make(chan struct{})

@@ -39,10 +39,11 @@ type backups struct {
 	moved  chan struct{} // closed once it has moved
 	once   sync.Once
 
-	work int // of scrypt, for tests; 0: the usual
+	work int // Config.BackupWork
 }
 
-func (b *backups) init() {
+func (b *backups) init(work int) {
+	b.work = work
 	b.kick, b.moved = make(chan struct{}, 1), make(chan struct{})
 	b.trouble.Store(BackupFine)
 }

@@ -51,6 +51,9 @@ type Config struct {
 	Log       *slog.Logger
 	// Files keeps the files of messages; nil for a profile without.
 	Files FileStore
+	// BackupWork is the logarithm of the work factor by which a backup's passphrase is
+	// protected; 0 is the usual one. Tests take less.
+	BackupWork int
 	// DiskFree tells how many bytes can still be stored; nil: not known.
 	DiskFree func() (int64, error)
 }
@@ -110,7 +113,7 @@ func New(cfg Config) (*Core, error) {
 	c.contacted.init()
 	c.pairs.init()
 	c.files.init(c, cfg.Files)
-	c.backups.init()
+	c.backups.init(cfg.BackupWork)
 	if _, err := c.loadSelf(context.Background()); err != nil {
 		return nil, err
 	}
