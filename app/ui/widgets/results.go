@@ -68,8 +68,9 @@ func (f *Found) opens() bool { return f.Kind == FoundMessage || f.Kind == FoundP
 type Results struct {
 	widget.BaseWidget
 	found   []Found
-	tops    []float32 // of each line, and at the end the height of all
-	cursor  int       // line with the keyboard's ring, -1 for none
+	tops    []float32      // of each line, and at the end the height of all
+	cursor  int            // line with the keyboard's ring, -1 for none
+	chosen  chat.MessageID // that was opened last
 	focused bool
 	offset  float32
 	views   []*foundView
@@ -258,9 +259,14 @@ func (r *Results) move(by int) {
 }
 
 func (r *Results) open(f Found) {
-	if f.opens() && r.OnOpen != nil {
-		r.OnOpen(f)
+	if !f.opens() || r.OnOpen == nil {
+		return
 	}
+	r.chosen = f.Message
+	for _, v := range r.views {
+		v.paintGround()
+	}
+	r.OnOpen(f)
 }
 
 // MouseIn implements desktop.Hoverable.
@@ -407,7 +413,8 @@ func (x *foundRenderer) Refresh() {
 
 func (v *foundView) paintGround() {
 	v.ground.FillColor, v.ground.StrokeWidth = seeThrough(ftheme.ColorNamePrimary), 0
-	if v.hovered && v.line.opens() {
+	chosen := v.line.Kind == FoundMessage && v.line.Message == v.r.chosen
+	if v.hovered && v.line.opens() || chosen {
 		v.ground.FillColor = theme.Color(ftheme.ColorNameHover)
 	}
 	if v.cursor {
