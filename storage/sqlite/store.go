@@ -58,7 +58,7 @@ func newStore(ctx context.Context, cfg Config, db *cryptvfs.Database, writer *co
 		s.readers <- c
 	}
 	go s.write()
-	go s.index() //nolint:contextcheck // lives until Close
+	go s.index() //nolint:contextcheck,gosec // lives until Close
 	return s, nil
 }
 
