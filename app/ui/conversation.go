@@ -31,6 +31,7 @@ type conversation struct {
 	u        *UI
 	root     *fyne.Container
 	head     *widgets.Head
+	find     *find
 	history  *widgets.History
 	composer *widgets.Composer
 	write    *fyne.Container // the composer in its bar
@@ -43,6 +44,9 @@ type conversation struct {
 	whole    map[chat.MessageID]bool // long texts that are shown in full
 	fresh    bool                    // opened, nothing shown yet
 	goal     goal                    // where the next view is to be shown
+	target   *chat.Position          // where to open it, for as long as it is being opened
+	found    chat.MessageID          // marked, since a search led there
+	stopMark func()
 	divided  bool
 	divider  uint64 // messages of others after this place are new
 	marked   uint64 // up to here they are marked as read
@@ -71,7 +75,8 @@ const (
 
 func newConversation(u *UI) *conversation {
 	c := &conversation{u: u, trouble: widgets.NewBanner(), blocked: widgets.NewBanner(), hint: parts.Muted("").Centered()}
-	c.head = widgets.NewHead(u.tips, t("conversation.details"), func() { u.ShowContact(c.id) })
+	c.head = widgets.NewHead(u.tips, t("conversation.details"), func() { u.ShowContact(c.id) }, t("search.here"), func() { c.find.show() })
+	c.find = newFind(c)
 	c.history = widgets.NewHistory(u.tips, t("conversation.newest"))
 	c.composer = widgets.NewComposer(u.tips, t("conversation.composer"), t("conversation.send"))
 	c.write = container.New(composerBar{}, c.composer.Object())
@@ -80,7 +85,7 @@ func newConversation(u *UI) *conversation {
 	c.listen()
 	c.hint.Hide()
 	middle := container.NewStack(c.history, parts.Middle(360, c.hint))
-	c.root = container.New(&paneLayout{c}, parts.Ground(ftheme.ColorNameBackground, 0, ""), c.head, parts.Line(), middle, c.trouble, parts.Line(), c.write, c.blocked)
+	c.root = container.New(&paneLayout{c}, parts.Ground(ftheme.ColorNameBackground, 0, ""), c.head, parts.Line(), middle, c.trouble, parts.Line(), c.write, c.blocked, c.find.bar.Container)
 	c.composer.OnRows = func() { c.root.Refresh() }
 	return c
 }
@@ -125,9 +130,14 @@ func (c *conversation) open(id chat.PersonID) {
 	c.composer.Set(v.Draft)
 	c.showHeader()
 	me := c.u.me.ID
+	at := c.target
+	if at != nil {
+		c.fresh, c.goal = false, goal{kind: goalMessage, id: at.ID}
+		c.mark(at.ID)
+	}
 	c.u.pump.Ask(func(ctx context.Context) func() {
 		tl := newTimeline(c.u.cfg.Client, v.ID, me)
-		if err := tl.open(ctx, v); err != nil {
+		if err := tl.openAt(ctx, v, at); err != nil {
 			return func() { c.failed(id, err, "error.load") }
 		}
 		c.u.load.open = tl
@@ -139,6 +149,8 @@ func (c *conversation) open(id chat.PersonID) {
 // leave closes the conversation and stores its draft.
 func (c *conversation) leave() {
 	c.saveDraft()
+	c.find.reset()
+	c.unmark()
 	c.id, c.view = chat.PersonID{}, nil
 	c.countDown()
 	c.history.SetItems(nil, false, false)
@@ -184,7 +196,7 @@ func (c *conversation) show() {
 	if c.view == nil {
 		return
 	}
-	s := &scene{view: c.view, me: c.u.me.ID, name: c.u.contacts[c.id].Name, divided: c.divided, divider: c.divider, whole: c.whole, now: c.u.now()}
+	s := &scene{view: c.view, me: c.u.me.ID, name: c.u.contacts[c.id].Name, divided: c.divided, divider: c.divider, whole: c.whole, found: c.found, now: c.u.now()}
 	c.history.SetExtent(c.view.first, c.view.last)
 	items := s.items()
 	c.history.SetItems(items, c.view.older, c.view.newer)
@@ -556,7 +568,12 @@ func (l *paneLayout) Layout(o []fyne.CanvasObject, s fyne.Size) {
 	bottom--
 	h := c.trouble.Height(s.Width)
 	put(c.trouble, 0, bottom-h, s.Width, h)
-	put(o[3], 0, theme.Header+1, s.Width, max(0, bottom-h-theme.Header-1))
+	top := float32(theme.Header + 1)
+	if c.find.open {
+		put(c.find.bar.Container, 0, top, s.Width, widgets.FindBarHeight)
+		top += widgets.FindBarHeight
+	}
+	put(o[3], 0, top, s.Width, max(0, bottom-h-top))
 }
 
 // composerBar keeps the composer in the history's column.

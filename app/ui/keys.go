@@ -13,7 +13,7 @@ import (
 func (u *UI) keys() map[desktop.CustomShortcut]func() {
 	ctrl, alt := fyne.KeyModifierShortcutDefault, fyne.KeyModifierAlt
 	return map[desktop.CustomShortcut]func(){
-		{KeyName: fyne.KeyF, Modifier: ctrl}:     u.focusSearch,
+		{KeyName: fyne.KeyF, Modifier: ctrl}:     u.findHere,
 		{KeyName: fyne.KeyK, Modifier: ctrl}:     u.focusSearch,
 		{KeyName: fyne.KeyN, Modifier: ctrl}:     u.ShowAddContact,
 		{KeyName: fyne.KeyComma, Modifier: ctrl}: u.ShowSettings,
@@ -52,6 +52,7 @@ func (u *UI) shortcuts() {
 		return true
 	}
 	u.conv.composer.OnShortcut, u.side.search.OnShortcut, u.conv.history.OnShortcut = pass, pass, pass
+	u.conv.find.bar.Field.OnShortcut = pass
 	c.SetOnTypedRune(func(r rune) {
 		u.touch()
 		if c.Overlays().Top() == nil && u.host.screen == nil {

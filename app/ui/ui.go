@@ -441,6 +441,10 @@ func (u *UI) escape() {
 		u.Back()
 		return
 	}
+	if u.conv.find.open {
+		u.conv.find.close()
+		return
+	}
 	u.conv.closePanels()
 }
 
