@@ -92,7 +92,11 @@ func (c *Core) Run(ctx context.Context) error {
 			case <-serving.Done():
 			}
 		}()
-		if err := c.serve(serving); err != nil || !c.hasMoved() {
+		err := c.serve(serving)
+		if errors.Is(err, chat.ErrMoved) {
+			err = nil // what a service had left to note as it ended
+		}
+		if err != nil || !c.hasMoved() {
 			return err
 		}
 	}

@@ -76,7 +76,11 @@ func Open(ctx context.Context, o Options) (*Instance, error) {
 // build makes the network and the core. Neither does anything before Run.
 func (i *Instance) build(ctx context.Context) error {
 	cfg := core.Config{Store: coreStore{i.store}, Log: i.folder.log, DiskFree: func() (int64, error) { return diskFree(i.folder.dir) }}
-	if !i.opts.Offline {
+	moved, err := core.Moved(ctx, cfg.Store)
+	if err != nil {
+		return err
+	}
+	if !i.opts.Offline && !moved {
 		t, err := newTransport(ctx, i.folder.dir, i.opts, cfg.Store, i.folder.log)
 		if err != nil {
 			return err

@@ -86,7 +86,12 @@ func Exists(dir string) (bool, error) {
 // completely there is none. Errors about its protection: chat.ErrNoKeyring,
 // chat.ErrPassphraseNeeded (this login has another profile), chat.ErrPassphraseShort,
 // chat.ErrKeyFile.
-func Create(ctx context.Context, dir string, p core.NewProfile, how Protection) (err error) {
+func Create(ctx context.Context, dir string, p core.NewProfile, how Protection) error {
+	return makeProfile(ctx, dir, how, func(_ string, st coreStore) error { return core.Create(ctx, st, p) })
+}
+
+// makeProfile makes a profile of what fill puts into its empty database.
+func makeProfile(ctx context.Context, dir string, how Protection, fill func(dir string, st coreStore) error) (err error) {
 	dir, err = resolve(dir)
 	if err != nil {
 		return err
@@ -110,7 +115,7 @@ func Create(ctx context.Context, dir string, p core.NewProfile, how Protection) 
 		return err
 	}
 	defer key.Wipe()
-	if err := f.create(ctx, v, key, p); err != nil {
+	if err := f.create(ctx, v, key, fill); err != nil {
 		if v.Has(vault.Keyring) {
 			_ = keyringDelete(ctx, v.ID())
 		}
@@ -122,15 +127,13 @@ func Create(ctx context.Context, dir string, p core.NewProfile, how Protection) 
 
 // create makes the files of a profile. It exists from the moment on when its vault
 // has its name; what an earlier attempt left is removed.
-func (f *folder) create(ctx context.Context, v *vault.Vault, key vault.Key, p core.NewProfile) error {
+func (f *folder) create(ctx context.Context, v *vault.Vault, key vault.Key, fill func(dir string, st coreStore) error) error {
 	making := filepath.Join(f.dir, vaultMaking)
 	if there, err := exists(making); err != nil {
 		return err
 	} else if there {
-		for _, suffix := range []string{"", "-wal", "-shm"} {
-			if err := os.Remove(filepath.Join(f.dir, databaseFile+suffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return explain(fmt.Errorf("run: unfinished profile: %w", err))
-			}
+		if err := f.unmake(); err != nil {
+			return err
 		}
 	}
 	b, err := v.Marshal()
@@ -144,13 +147,26 @@ func (f *folder) create(ctx context.Context, v *vault.Vault, key vault.Key, p co
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(core.Create(ctx, coreStore{store}, p), store.Close()); err != nil {
-		return err
+	if err := errors.Join(fill(f.dir, coreStore{store}), store.Close()); err != nil {
+		return errors.Join(err, f.unmake()) // a restore may have filled the disk
 	}
 	if err := rename(making, filepath.Join(f.dir, vaultFile)); err != nil {
 		return explain(fmt.Errorf("run: profile: %w", err))
 	}
 	return replaceFile(filepath.Join(f.dir, vaultCopy), b)
+}
+
+// unmake removes what belongs to a profile that was not made completely.
+func (f *folder) unmake() error {
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		if err := os.Remove(filepath.Join(f.dir, databaseFile+suffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return explain(fmt.Errorf("run: unfinished profile: %w", err))
+		}
+	}
+	if err := os.RemoveAll(filepath.Join(f.dir, filesDir)); err != nil {
+		return explain(fmt.Errorf("run: unfinished profile: %w", err))
+	}
+	return nil
 }
 
 // unlock opens the vault and mends it where it was damaged.
