@@ -24,7 +24,7 @@ func (n *Net) SetFileFault(f FileFault) {
 }
 
 // FetchFile implements core.Transport.
-func (l *Link) FetchFile(ctx context.Context, ref string, id chat.FileID, _ int64, next func() core.FileWant, take func(core.FileWant, int64, []byte) error) error {
+func (l *Link) FetchFile(ctx context.Context, ref string, id chat.FileID, _ int64, _ int, next func() core.FileWant, take func(core.FileWant, int64, []byte) error) error {
 	c := l.net.find(l, ref)
 	if c == nil {
 		return chat.ErrUnreachable

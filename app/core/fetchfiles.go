@@ -25,6 +25,8 @@ const (
 	wrongBlocks = 3
 	// progressEvery is how often the screens are told how far a file has come.
 	progressEvery = 250 * time.Millisecond
+	// fileTakers is how many blocks are checked and written at the same time.
+	fileTakers = 2
 	// fileRetryMost is the longest wait between two attempts while connected.
 	fileRetryMost = time.Minute
 )
@@ -318,16 +320,14 @@ func (fs *files) fill(ctx context.Context, d *download, part PartFile) error {
 		at = first + n
 		return FileWant{First: first, Count: n}
 	}
-	told := time.Now()
-	return fs.core.net.FetchFile(ctx, ref, d.file.ID, d.file.Sealed, next, func(w FileWant, i int64, b []byte) error {
+	return fs.core.net.FetchFile(ctx, ref, d.file.ID, d.file.Sealed, fileTakers, next, func(w FileWant, i int64, b []byte) error {
 		if w.Hashes {
 			return errWrongManifest
 		}
 		if _, err := part.Put(i, b); err != nil {
 			return err
 		}
-		if time.Since(told) >= progressEvery {
-			told = time.Now()
+		if d.due() {
 			d.set(part.Got())
 			fs.core.bus.Publish(event.Event{Kind: event.FileChanged, Conversation: d.conv, Message: d.file.Message})
 		}
@@ -344,7 +344,7 @@ func (fs *files) manifest(ctx context.Context, d *download, ref string, part Par
 		return FileWant{Hashes: true, First: at - n, Count: n}
 	}
 	sum, first := attachment.NewManifest(), true
-	err := fs.core.net.FetchFile(ctx, ref, d.file.ID, d.file.Sealed, next, func(_ FileWant, _ int64, b []byte) error {
+	err := fs.core.net.FetchFile(ctx, ref, d.file.ID, d.file.Sealed, 1, next, func(_ FileWant, _ int64, b []byte) error {
 		sum.Write(b)
 		err := part.WriteHashes(b, first)
 		first = false
@@ -357,6 +357,13 @@ func (fs *files) manifest(ctx context.Context, d *download, ref string, part Par
 		return errWrongManifest
 	}
 	return part.KeepHashes()
+}
+
+// due tells whether the screens are to be told again.
+func (d *download) due() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return time.Since(d.lastAt) >= progressEvery
 }
 
 // set notes how much is here and estimates the speed.

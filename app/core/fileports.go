@@ -26,10 +26,10 @@ type Transfers interface {
 	// FetchFile asks a recognised, connected ref for parts of a sealed file of size
 	// bytes. next returns what to ask for next, a FileWant with Count 0 at the end;
 	// it is asked ahead of the answers. take is given every block by itself with its
-	// index, and the manifest's entries as they come; its error ends the transfer.
-	// Calls of take do not overlap, and data is valid until it returns. Errors wrap
+	// index, by takers goroutines at once, and the manifest's entries as they come;
+	// its error ends the transfer. data is valid until it returns. Errors wrap
 	// chat.ErrUnreachable (try again), chat.ErrNotFound (not given), or take's.
-	FetchFile(ctx context.Context, ref string, id chat.FileID, size int64, next func() FileWant, take func(w FileWant, i int64, data []byte) error) error
+	FetchFile(ctx context.Context, ref string, id chat.FileID, size int64, takers int, next func() FileWant, take func(w FileWant, i int64, data []byte) error) error
 }
 
 // FileStore keeps sealed files. storage/blob implements it. Errors wrap

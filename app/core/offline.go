@@ -83,6 +83,6 @@ func (noTransport) ReadBundle(context.Context, Node, [24]byte) ([]byte, error) {
 	return nil, chat.ErrUnreachable
 }
 
-func (noTransport) FetchFile(context.Context, string, chat.FileID, int64, func() FileWant, func(FileWant, int64, []byte) error) error {
+func (noTransport) FetchFile(context.Context, string, chat.FileID, int64, int, func() FileWant, func(FileWant, int64, []byte) error) error {
 	return chat.ErrUnreachable
 }

@@ -44,13 +44,13 @@ func TestFilesAreGivenToTheRecognised(t *testing.T) {
 	waitFor(t, "they are connected", func() bool { return alice.n.Connected("bob") && bob.n.Connected("alice") })
 	var got []byte
 	take := func(_ transfer.Want, _ int64, b []byte) error { got = append(got, b...); return nil }
-	if err := alice.n.FetchFile(t.Context(), "bob", [32]byte{1}, 6, once(), take); err != nil || string(got) != "sealed" {
+	if err := alice.n.FetchFile(t.Context(), "bob", [32]byte{1}, 6, 2, once(), take); err != nil || string(got) != "sealed" {
 		t.Errorf("%q, %v", got, err)
 	}
-	if err := alice.n.FetchFile(t.Context(), "bob", [32]byte{2}, 6, once(), take); !errors.Is(err, transfer.ErrNotFound) {
+	if err := alice.n.FetchFile(t.Context(), "bob", [32]byte{2}, 6, 1, once(), take); !errors.Is(err, transfer.ErrNotFound) {
 		t.Errorf("another file: %v", err)
 	}
-	if err := alice.n.FetchFile(t.Context(), "carol", [32]byte{1}, 6, once(), take); !errors.Is(err, ErrNotConnected) {
+	if err := alice.n.FetchFile(t.Context(), "carol", [32]byte{1}, 6, 1, once(), take); !errors.Is(err, ErrNotConnected) {
 		t.Errorf("nobody: %v", err)
 	}
 }
@@ -70,7 +70,7 @@ func TestStrangersGetNoFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = transfer.Fetch(t.Context(), s, [32]byte{1}, 6, once(), func(transfer.Want, int64, []byte) error { t.Error("a block came"); return nil })
+	err = transfer.Fetch(t.Context(), s, [32]byte{1}, 6, 1, once(), func(transfer.Want, int64, []byte) error { t.Error("a block came"); return nil })
 	if err == nil {
 		t.Error("no error")
 	}

@@ -13,22 +13,24 @@ import (
 // Fetch asks for parts of a sealed file of size bytes on a stream that this side
 // opened. next returns what to ask for next, a Want with Count 0 at the end; it is
 // asked while earlier answers are on their way. take is given every block by
-// itself, with its index, and the manifest's entries as they come; data is valid
-// until it returns, and calls do not overlap. take's error ends the transfer.
-func Fetch(ctx context.Context, s network.Stream, id [32]byte, size int64, next func() Want, take func(w Want, i int64, data []byte) error) error {
+// itself, with its index, by takers goroutines at once, so that one is checked while
+// another is written; the manifest's entries as they come, with one taker. data is
+// valid until take returns. take's error ends the transfer.
+func Fetch(ctx context.Context, s network.Stream, id [32]byte, size int64, takers int, next func() Want, take func(w Want, i int64, data []byte) error) error {
 	defer context.AfterFunc(ctx, func() { _ = s.Reset() })()
 	f := &fetch{s: s, id: id, size: size, next: next, full: make(chan piece, takeBuffers), free: make(chan []byte, takeBuffers), stop: make(chan struct{})}
 	for range takeBuffers {
 		f.free <- nil
 	}
-	var taker sync.WaitGroup
-	var taken error
-	taker.Go(func() { taken = f.takeAll(take) })
+	var wg sync.WaitGroup
+	for range takers {
+		wg.Go(func() { f.takeAll(take) })
+	}
 	err := f.run()
 	close(f.full)
-	taker.Wait()
-	if taken != nil {
-		err = taken // the reader's error follows from it
+	wg.Wait()
+	if f.taken != nil {
+		err = f.taken // the reader's error follows from it
 	}
 	return errors.Join(ctx.Err(), err)
 }
@@ -45,6 +47,9 @@ type fetch struct {
 	full chan piece
 	free chan []byte
 	stop chan struct{} // closed when nothing is taken any more
+	once sync.Once
+	// taken is the first error of take; set by once.
+	taken error
 }
 
 // piece is a block, or a part of the manifest, on its way to the disk.
@@ -55,18 +60,25 @@ type piece struct {
 	bytes int
 }
 
-func (f *fetch) takeAll(take func(Want, int64, []byte) error) error {
+func (f *fetch) takeAll(take func(Want, int64, []byte) error) {
 	for p := range f.full {
 		if err := take(p.want, p.i, p.buf[:p.bytes]); err != nil {
-			close(f.stop)
-			_ = f.s.Reset() // wakes the reader
-			for range f.full {
-			}
-			return err
+			f.fail(err)
+			break
 		}
 		f.free <- p.buf
 	}
-	return nil
+	for range f.full { // nothing more is taken; the reader must not wait
+	}
+}
+
+// fail ends the transfer with take's error.
+func (f *fetch) fail(err error) {
+	f.once.Do(func() {
+		f.taken = err
+		close(f.stop)
+		_ = f.s.Reset() // wakes the reader
+	})
 }
 
 func (f *fetch) run() error {

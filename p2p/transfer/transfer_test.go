@@ -67,7 +67,7 @@ func newWorld(t *testing.T, size int) *world {
 
 func (w *world) fetch(ctx context.Context, id [32]byte, next func() Want, take func(Want, int64, []byte) error) error {
 	s := hosttest.Stream(w.t, w.d, w.l, ID)
-	err := Fetch(ctx, s, id, int64(len(w.file)), next, take)
+	err := Fetch(ctx, s, id, int64(len(w.file)), 1, next, take)
 	wire.Close(s, err)
 	return err
 }
@@ -217,7 +217,7 @@ func TestHostileAnswers(t *testing.T) {
 			return struct{}{}, err
 		})
 		s := hosttest.Stream(t, d, l, ID)
-		err := Fetch(t.Context(), s, fileID, 100, inOrder(false, 1, 1), func(Want, int64, []byte) error { t.Error("taken"); return nil })
+		err := Fetch(t.Context(), s, fileID, 100, 2, inOrder(false, 1, 1), func(Want, int64, []byte) error { t.Error("taken"); return nil })
 		if err == nil {
 			t.Errorf("%s: no error", name)
 		}

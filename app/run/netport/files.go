@@ -11,8 +11,8 @@ import (
 )
 
 // FetchFile implements core.Transport.
-func (t *Transport) FetchFile(ctx context.Context, ref string, id chat.FileID, size int64, next func() core.FileWant, take func(core.FileWant, int64, []byte) error) error {
-	err := t.Node.FetchFile(ctx, ref, id, size,
+func (t *Transport) FetchFile(ctx context.Context, ref string, id chat.FileID, size int64, takers int, next func() core.FileWant, take func(core.FileWant, int64, []byte) error) error {
+	err := t.Node.FetchFile(ctx, ref, id, size, takers,
 		func() transfer.Want { return transfer.Want(next()) },
 		func(w transfer.Want, i int64, data []byte) error { return take(core.FileWant(w), i, data) })
 	switch {
