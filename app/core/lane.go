@@ -22,6 +22,11 @@ const (
 	fetchTime   = 15 * time.Second // for a bundle
 	fetchFirst  = 10 * time.Second // between two fetches of a bundle; doubles
 	fetchMost   = time.Minute
+	// sentAfter is how long it waits to be noted that the other machine has taken
+	// something: mostly its owner's acknowledgement comes first, and then there is
+	// nothing to note. sentMost is how much waits so at most.
+	sentAfter = 20 * time.Millisecond
+	sentMost  = 1024
 )
 
 // lanes are the people who are connected, each with the goroutine that sends to
@@ -205,6 +210,8 @@ type lane struct {
 	resendAt  time.Time
 	nextFetch time.Time
 	fetchWait time.Duration
+	sent      []chat.OutboxItem // taken by the other machine, to be noted at sentAt
+	sentAt    time.Time
 }
 
 func (l *lane) wake() {
@@ -241,7 +248,9 @@ func (l *lane) run(ctx context.Context) {
 		if !more || err != nil {
 			l.wait(ctx)
 		}
+		l.noteSent(ctx, false)
 	}
+	l.noteSent(context.WithoutCancel(ctx), true)
 }
 
 // setback puts the next attempt off, the longer the more there were in a row.
@@ -285,6 +294,9 @@ func (l *lane) wait(ctx context.Context) {
 	at := l.resendAt
 	if l.hold.After(now) && l.hold.Before(at) {
 		at = l.hold
+	}
+	if len(l.sent) > 0 && l.sentAt.Before(at) {
+		at = l.sentAt
 	}
 	t := time.NewTimer(at.Sub(now))
 	defer t.Stop()
@@ -511,14 +523,51 @@ func (l *lane) deliver(ctx context.Context, t *turn, items []chat.OutboxItem, fr
 	if n < len(answers) {
 		l.setback()
 	}
-	if len(answers) == 0 {
-		return sendErr == nil, sendErr
+	if n > 0 && len(l.sent) == 0 {
+		l.sentAt = time.Now().Add(sentAfter)
+	}
+	for _, it := range items[:n] {
+		it.Payload, it.Inner = nil, nil // they may be large, and are not needed any more
+		l.sent = append(l.sent, it)
+	}
+	if n == len(answers) {
+		return n == len(items) && sendErr == nil, sendErr
 	}
 	err = l.core.update(ctx, func(s *step) error {
 		s.publish(event.Event{Kind: event.NetworkChanged})
-		return s.answered(l.person, items[:len(answers)], answers)
+		return s.answered(l.person, items[n:len(answers)], answers[n:])
 	})
-	return n == len(items), errors.Join(sendErr, err)
+	return false, errors.Join(sendErr, err)
+}
+
+// noteSent records what the other machine took and nobody has acknowledged since,
+// once it is time, or at once.
+func (l *lane) noteSent(ctx context.Context, now bool) {
+	if len(l.sent) == 0 || !now && len(l.sent) < sentMost && time.Now().Before(l.sentAt) {
+		return
+	}
+	items := l.sent
+	l.sent = nil
+	left, err := read(ctx, l.core, func(tx ReadTx) (left []chat.OutboxItem, err error) {
+		for _, it := range items {
+			switch _, err := tx.OutboxItem(it.Message); {
+			case err == nil:
+				left = append(left, it)
+			case !errors.Is(err, chat.ErrNotFound):
+				return nil, err
+			}
+		}
+		return left, nil
+	})
+	if err == nil && len(left) > 0 {
+		err = l.core.update(ctx, func(s *step) error {
+			s.publish(event.Event{Kind: event.NetworkChanged})
+			return s.answered(l.person, left, make([]byte, len(left))) // zeros: AnswerCommitted
+		})
+	}
+	if err != nil {
+		l.core.log.Info("not noted what was taken", "err", err) // it is sent once more, and known there
+	}
 }
 
 // patience is how long frames may take to be answered on the slowest link.
