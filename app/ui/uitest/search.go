@@ -35,10 +35,7 @@ func (c *Client) find(q chat.SearchQuery) (hits []chat.Hit) {
 	}
 	for _, list := range c.Msgs {
 		for _, m := range list {
-			at := m.ShownAt()
-			if m.Kind != chat.KindText || !q.Conversation.IsZero() && m.Conversation != q.Conversation ||
-				!q.Sender.IsZero() && m.Sender != q.Sender || q.HasFile && len(m.Attachments) == 0 ||
-				!q.Since.IsZero() && at.Before(q.Since) || !q.Until.IsZero() && !at.Before(q.Until) {
+			if !letsThrough(q, m) {
 				continue
 			}
 			if h := (chat.Hit{Message: m, Snippet: strings.ReplaceAll(m.Text, "\n", " ")}); markWords(&h, words) {
@@ -48,6 +45,14 @@ func (c *Client) find(q chat.SearchQuery) (hits []chat.Hit) {
 	}
 	slices.SortFunc(hits, func(a, b chat.Hit) int { return b.Message.SentAt.Compare(a.Message.SentAt) })
 	return hits
+}
+
+// letsThrough applies a query's filters.
+func letsThrough(q chat.SearchQuery, m chat.Message) bool {
+	at := m.ShownAt()
+	return m.Kind == chat.KindText && (q.Conversation.IsZero() || m.Conversation == q.Conversation) &&
+		(q.Sender.IsZero() || m.Sender == q.Sender) && (!q.HasFile || len(m.Attachments) > 0) &&
+		(q.Since.IsZero() || !at.Before(q.Since)) && (q.Until.IsZero() || at.Before(q.Until))
 }
 
 // markWords marks the first place of each word and reports whether all are there.
