@@ -111,6 +111,9 @@ func (s *faultStore) View(ctx context.Context, fn func(core.ReadTx) error) error
 	return s.db.View(ctx, func(tx *sqlite.ReadTx) error { return fn(tx) })
 }
 
+// Scrub implements core.Store.
+func (s *faultStore) Scrub(ctx context.Context) error { return s.db.Scrub(ctx) }
+
 // logger writes a person's log into the world's.
 func (l *worldLog) logger(name string) *slog.Logger {
 	return slog.New(slog.NewTextHandler(lineWriter{l, name}, &slog.HandlerOptions{

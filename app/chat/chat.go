@@ -157,6 +157,10 @@ type Message struct {
 	Seq uint64 `json:"seq"`
 	// Attachments are the message's files.
 	Attachments []Attachment `json:"attachments"`
+	// Life is how long the message stays, 0: for ever. ExpiresAt is when it goes:
+	// Life after it was sent, on the other side after it was read there.
+	Life      time.Duration `json:"life"`
+	ExpiresAt time.Time     `json:"expires_at"`
 }
 
 // Conversation is where messages are, with the counters that the list shows.
@@ -171,6 +175,8 @@ type Conversation struct {
 	ReadSeq uint64 `json:"read_seq"`
 	// LastAt is when something last happened here; the list is ordered by it.
 	LastAt time.Time `json:"last_at"`
+	// Timer is how long new messages live, 0: for ever.
+	Timer time.Duration `json:"timer"`
 }
 
 // Position is a place in a conversation's order.

@@ -62,8 +62,9 @@ func (c *Core) Send(ctx context.Context, conversation chat.ConversationID, out O
 		m := chat.Message{
 			ID: id, Conversation: conversation, Sender: s.me(), Kind: chat.KindText, Text: out.Text,
 			SentAt: s.env.Now, ReceivedAt: s.env.Now, State: chat.Queued, ReplyTo: out.ReplyTo,
-			Attachments: attachmentsOf(files),
+			Attachments: attachmentsOf(files), Life: conv.Timer,
 		}
+		m.ExpiresAt = expiryOf(m)
 		parents, err := s.place(&m)
 		if err != nil {
 			return err
@@ -117,12 +118,15 @@ func checkText(text string) error {
 // place gives a message of my own its place at the end of the conversation and
 // returns its parents.
 func (s *step) place(m *chat.Message) ([][16]byte, error) {
-	last, err := s.Messages(chat.MessageQuery{Conversation: m.Conversation, Limit: 1, TextOnly: true})
-	if err != nil || len(last) == 0 {
-		m.Seq = 1
+	top, err := s.LastPlace(m.Conversation)
+	if err != nil {
 		return nil, err
 	}
-	m.Seq = last[0].Seq + 1
+	m.Seq = top + 1
+	last, err := s.Messages(chat.MessageQuery{Conversation: m.Conversation, Limit: 1, TextOnly: true})
+	if err != nil || len(last) == 0 {
+		return nil, err
+	}
 	return [][16]byte{last[0].ID}, nil
 }
 
@@ -239,6 +243,9 @@ func (c *Core) MarkRead(ctx context.Context, conversation chat.ConversationID, s
 		}
 		ids, err := s.Tx.MarkRead(conversation, seq)
 		if err != nil || len(ids) == 0 {
+			return err
+		}
+		if err := s.StartLife(ids, s.env.Now); err != nil {
 			return err
 		}
 		s.publish(event.Event{Kind: event.ConversationChanged, Conversation: conversation})

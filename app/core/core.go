@@ -78,6 +78,7 @@ type Core struct {
 	trouble   trouble
 	files     files
 	backups   backups
+	lives     lives
 
 	diskFree  func() (int64, error)
 	reachKick chan struct{} // this machine may be reached elsewhere than before
@@ -113,6 +114,7 @@ func New(cfg Config) (*Core, error) {
 	c.contacted.init()
 	c.pairs.init()
 	c.files.init(c, cfg.Files)
+	c.lives.init()
 	c.backups.init(cfg.BackupWork)
 	if _, err := c.loadSelf(context.Background()); err != nil {
 		return nil, err
@@ -154,6 +156,7 @@ func (c *Core) serve(ctx context.Context) error {
 	g.Go(func() error { return c.reachLoop(ctx) })
 	g.Go(func() error { return c.files.run(ctx) })
 	g.Go(func() error { return c.backupLoop(ctx) })
+	g.Go(func() error { return c.lifeLoop(ctx) })
 	err := g.Wait()
 	c.lanes.stop()
 	c.pairs.closeAll()

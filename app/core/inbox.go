@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 	"unicode/utf8"
 
 	"github.com/kuvert-im/kuvert/app/chat"
@@ -291,6 +292,8 @@ func (in *inbox) applier(person chat.PersonID, p envelope.Payload) (func() error
 		return in.reachPayload(person, p)
 	case envelope.TypeDigits:
 		return in.digitsPayload(person, p)
+	case envelope.TypeTimer:
+		return in.timerPayload(person, p)
 	}
 	// An acknowledgement alone; or a type of a later version, which is
 	// acknowledged, so that its sender can go on, and left alone.
@@ -298,11 +301,12 @@ func (in *inbox) applier(person chat.PersonID, p envelope.Payload) (func() error
 }
 
 // knownType reports whether this version knows a type of payload.
-func knownType(typ uint8) bool { return typ <= envelope.TypeDigits }
+func knownType(typ uint8) bool { return typ <= envelope.TypeTimer }
 
 func (in *inbox) message(person chat.PersonID, p envelope.Payload) (func() error, error) {
 	body, err := envelope.DecodeMessage(p.Body)
-	if err != nil || body.Text == "" && len(body.Files) == 0 || !utf8.ValidString(body.Text) {
+	life := time.Duration(body.Life) * time.Second
+	if err != nil || body.Text == "" && len(body.Files) == 0 || !utf8.ValidString(body.Text) || life > chat.MaxLife {
 		return nil, errInvalid
 	}
 	files, err := in.takenFiles(body.Files)
@@ -310,13 +314,9 @@ func (in *inbox) message(person chat.PersonID, p envelope.Payload) (func() error
 		return nil, err
 	}
 	conv := chat.ConversationID(p.Conversation)
-	last, err := in.Messages(chat.MessageQuery{Conversation: conv, Limit: 1})
+	top, err := in.LastPlace(conv)
 	if err != nil {
 		return nil, err
-	}
-	top := uint64(0)
-	if len(last) > 0 {
-		top = last[0].Seq
 	}
 	if p.Seq == 0 || p.Seq > top+maxSeqJump {
 		return nil, errInvalid
@@ -324,8 +324,9 @@ func (in *inbox) message(person chat.PersonID, p envelope.Payload) (func() error
 	m := chat.Message{
 		ID: p.MessageID, Conversation: conv, Sender: person, Kind: chat.KindText, Text: body.Text,
 		SentAt: p.Sent.UTC(), ReceivedAt: in.env.Now, State: chat.Received, ReplyTo: body.ReplyTo, Seq: p.Seq,
-		Attachments: attachmentsOf(files),
+		Attachments: attachmentsOf(files), Life: life,
 	}
+	m.ExpiresAt = expiryOf(m)
 	return func() error {
 		if err := in.PutConversation(conv, person, in.env.Now); err != nil {
 			return err

@@ -19,11 +19,15 @@ type Store interface {
 	Update(ctx context.Context, fn func(Tx) error) error
 	// View runs fn on a consistent snapshot.
 	View(ctx context.Context, fn func(ReadTx) error) error
+	// Scrub returns once nothing that was deleted can be found in any file of the
+	// store; an error if that is not possible now.
+	Scrub(ctx context.Context) error
 }
 
 // ReadTx reads. A missing thing is chat.ErrNotFound.
 type ReadTx interface {
 	BackupReads
+	LifeReads
 
 	Settings() (map[string]string, error)
 	Secret(name string) ([]byte, error)
@@ -82,6 +86,7 @@ type ReadTx interface {
 type Tx interface {
 	ReadTx
 	BackupWrites
+	LifeWrites
 
 	PutSetting(key, value string) error
 	PutSecret(name string, value []byte) error

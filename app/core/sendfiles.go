@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"time"
 	"unicode/utf8"
 
 	"github.com/kuvert-im/kuvert/app/chat"
@@ -234,7 +235,7 @@ func wireFiles(files []chat.File) []envelope.File {
 // messageBody encodes a message of my own. A text that leaves no room for what is
 // said of the files is too long.
 func messageBody(m chat.Message, files []chat.File) ([]byte, error) {
-	body, err := envelope.MessageBody{Text: m.Text, ReplyTo: m.ReplyTo, Files: wireFiles(files)}.Encode()
+	body, err := envelope.MessageBody{Text: m.Text, ReplyTo: m.ReplyTo, Files: wireFiles(files), Life: uint32(m.Life / time.Second)}.Encode() //nolint:gosec // at most chat.MaxLife
 	if errors.Is(err, envelope.ErrTooLarge) {
 		return nil, fmt.Errorf("%w: %w", chat.ErrTooLong, err)
 	}

@@ -40,6 +40,10 @@ var methods = map[string]method{
 	"Delivery":      get1(core.Client.Delivery),
 	"Search":        get1(core.Client.Search),
 
+	"SetTimer":          do2(core.Client.SetTimer),
+	"DeleteMessage":     do1(core.Client.DeleteMessage),
+	"ClearConversation": do1(core.Client.ClearConversation),
+
 	"File":        get2(core.Client.File),
 	"FilePicture": get2(core.Client.FilePicture),
 	"FetchFile":   do2(core.Client.FetchFile),

@@ -20,6 +20,7 @@ type MessageBody struct {
 	Text    string   // valid UTF-8, at most MaxText bytes
 	ReplyTo [16]byte // zero: an answer to nothing
 	Files   []File   // at most MaxFiles
+	Life    uint32   // seconds for which the message stays, 0: for ever
 	Ext     canon.Ext
 }
 
@@ -58,6 +59,7 @@ type wireMessage struct {
 	Text    string     `cbor:"1,keyasint"`
 	ReplyTo []byte     `cbor:"2,keyasint,omitempty"`
 	Files   []wireFile `cbor:"3,keyasint,omitempty"`
+	Life    uint32     `cbor:"4,keyasint,omitempty"`
 	Ext     canon.Ext  `cbor:"-1,keyasint,omitempty"`
 }
 
@@ -89,7 +91,7 @@ func (b MessageBody) Encode() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return encodeBody(wireMessage{Text: b.Text, ReplyTo: optional(b.ReplyTo[:]), Files: files, Ext: b.Ext})
+	return encodeBody(wireMessage{Text: b.Text, ReplyTo: optional(b.ReplyTo[:]), Files: files, Life: b.Life, Ext: b.Ext})
 }
 
 // DecodeMessage reads a MessageBody.
@@ -98,7 +100,7 @@ func DecodeMessage(raw []byte) (b MessageBody, err error) {
 	if err := decodeBody(raw, &w); err != nil {
 		return b, err
 	}
-	b = MessageBody{Text: w.Text, Ext: w.Ext}
+	b = MessageBody{Text: w.Text, Life: w.Life, Ext: w.Ext}
 	if err := readOptional(b.ReplyTo[:], w.ReplyTo); err != nil {
 		return b, err
 	}

@@ -20,6 +20,7 @@ const (
 	TypeRead    uint8 = 5 // ReadBody
 	TypeReach   uint8 = 6 // ReachBody
 	TypeDigits  uint8 = 7 // DigitsBody
+	TypeTimer   uint8 = 8 // TimerBody
 )
 
 const (

@@ -14,7 +14,7 @@ func (t *ReadTx) LastMessage() (int64, error) {
 }
 
 // StoredMessages returns up to limit messages with after < number <= last, in the
-// order in which they were stored. Their files are not filled in: see Files.
+// order in which they were stored, without those that disappear. Their files are not filled in: see Files.
 func (t *ReadTx) StoredMessages(after, last int64, limit int) ([]chat.StoredMessage, error) {
 	return list(t.c, func(r *row) chat.StoredMessage {
 		m := chat.StoredMessage{Num: r.int64(), Unread: r.bool()}
@@ -23,7 +23,7 @@ func (t *ReadTx) StoredMessages(after, last int64, limit int) ([]chat.StoredMess
 		return m
 	}, "SELECT m.num, m.unread, c.id, "+messageColumns+` FROM message m
 		JOIN conversation c ON c.num = m.conversation
-		WHERE m.num > ? AND m.num <= ? ORDER BY m.num LIMIT ?`, after, last, max(limit, 0))
+		WHERE m.num > ? AND m.num <= ? AND m.life = 0 ORDER BY m.num LIMIT ?`, after, last, max(limit, 0))
 }
 
 // HeldFiles returns how many sealed files are here and what they take together.
@@ -75,20 +75,8 @@ func (t *Tx) RestoreConversation(c chat.Conversation) error {
 	if fresh.unread, err = t.c.int("SELECT count(*) FROM message WHERE conversation = ? AND unread = 1", have.num); err != nil {
 		return err
 	}
-	shown := func(r *row) {
-		fresh.last, fresh.place = r.int64(), place{seq: r.int64(), id: r.blob()}
-		fresh.kind = chat.Kind(r.int64()) //nolint:gosec // was an int8
-	}
-	const newest = "SELECT num, seq, id, kind FROM message WHERE conversation = ?"
-	found, err := t.c.one(shown, newest+" AND kind = 1 ORDER BY seq DESC, id DESC LIMIT 1", have.num)
-	if err == nil && !found {
-		_, err = t.c.one(shown, newest+" ORDER BY seq DESC, id DESC LIMIT 1", have.num)
-	}
-	if err != nil {
+	if fresh, err = t.newest(fresh); err != nil {
 		return err
-	}
-	if fresh.place.id == nil {
-		fresh.place.id = []byte{}
 	}
 	return errors.Join(t.putCounters(fresh),
 		t.do("UPDATE conversation SET read_seq = ? WHERE num = ?", int64(min(c.ReadSeq, math.MaxInt64)), have.num)) //nolint:gosec // bounded

@@ -8,7 +8,7 @@ import (
 )
 
 const conversationQuery = `SELECT c.id, c.contact, c.unread, c.read_seq, c.last_at,
-		coalesce(d.text, ''), c.last, ` + messageColumns + `
+		coalesce(d.text, ''), c.timer, c.last, ` + messageColumns + `
 	FROM conversation c
 	LEFT JOIN draft d ON d.conversation = c.num
 	LEFT JOIN message m ON m.num = c.last`
@@ -16,7 +16,7 @@ const conversationQuery = `SELECT c.id, c.contact, c.unread, c.read_seq, c.last_
 func scanConversation(r *row) chat.Conversation {
 	c := chat.Conversation{
 		ID: r.id16(), Contact: r.id32(), Unread: r.int(), ReadSeq: r.uint64(), LastAt: r.time(),
-		Draft: r.text(),
+		Draft: r.text(), Timer: time.Duration(r.int64()) * time.Second,
 	}
 	if r.int64() != 0 {
 		m := scanMessage(r, c.ID)

@@ -10,13 +10,14 @@ import (
 	"github.com/kuvert-im/kuvert/app/chat"
 )
 
-const messageColumns = `m.id, m.sender, m.kind, m.text, m.sent_at, m.received_at, m.state, m.reply_to, m.seq, m.files`
+const messageColumns = `m.id, m.sender, m.kind, m.text, m.sent_at, m.received_at, m.state, m.reply_to, m.seq, m.files,
+	m.life, m.expires_at`
 
 func scanMessage(r *row, in chat.ConversationID) chat.Message {
 	return chat.Message{
 		Conversation: in, ID: r.id16(), Sender: r.id32(), Kind: chat.Kind(r.int64()), Text: r.text(), //nolint:gosec // was an int8
 		SentAt: r.time(), ReceivedAt: r.time(), State: chat.State(r.int64()), ReplyTo: r.id16(), Seq: r.uint64(), //nolint:gosec // was an int8
-		Attachments: attachmentsOf(r.int()),
+		Attachments: attachmentsOf(r.int()), Life: time.Duration(r.int64()) * time.Second, ExpiresAt: r.time(),
 	}
 }
 
@@ -123,7 +124,7 @@ func pageSize(limit int) int {
 }
 
 // InsertMessage stores a message and updates its conversation's counters. A
-// message id that is known is left alone and reported as false. Of its files it
+// message id that is known, or was deleted, is left alone and reported as false. Of its files it
 // stores how many there are; PutFile stores each. Without its
 // conversation it is chat.ErrNotFound, with a Seq over math.MaxInt64 ErrRange.
 func (t *Tx) InsertMessage(m chat.Message) (inserted bool, err error) {
@@ -136,10 +137,11 @@ func (t *Tx) InsertMessage(m chat.Message) (inserted bool, err error) {
 	}
 	unread := m.Kind == chat.KindText && m.State == chat.Received
 	res, err := t.c.exec(`INSERT INTO message
-			(id, conversation, seq, kind, state, unread, sent_at, received_at, sender, reply_to, text, files)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+			(id, conversation, seq, kind, state, unread, sent_at, received_at, sender, reply_to, text, files, life, expires_at)
+		SELECT ?1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM gone WHERE id = ?1)
+		ON CONFLICT (id) DO NOTHING`,
 		m.ID, c.num, int64(m.Seq), int(m.Kind), int(m.State), unread,
-		m.SentAt, m.ReceivedAt, m.Sender, m.ReplyTo, m.Text, len(m.Attachments))
+		m.SentAt, m.ReceivedAt, m.Sender, m.ReplyTo, m.Text, len(m.Attachments), int64(m.Life/time.Second), m.ExpiresAt)
 	if err != nil {
 		return false, err
 	}

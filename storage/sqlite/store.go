@@ -14,9 +14,10 @@ import (
 type Store struct {
 	cfg     Config // without the key
 	db      *cryptvfs.Database
-	queue   chan *update  // to the writer goroutine
-	written chan struct{} // closed when the writer goroutine has ended
-	readers chan *conn    // those that are free
+	queue   chan *update    // to the writer goroutine
+	scrubs  chan chan error // to the writer goroutine, see Scrub
+	written chan struct{}   // closed when the writer goroutine has ended
+	readers chan *conn      // those that are free
 
 	mu     sync.Mutex // guards closed and the growth of users
 	closed bool
@@ -40,6 +41,7 @@ func newStore(ctx context.Context, cfg Config, db *cryptvfs.Database, writer *co
 		cfg:     cfg,
 		db:      db,
 		queue:   make(chan *update),
+		scrubs:  make(chan chan error),
 		written: make(chan struct{}),
 		readers: make(chan *conn, readers),
 		writer:  writer,

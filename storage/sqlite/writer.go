@@ -81,7 +81,17 @@ func (u *update) run(tx *Tx) error {
 // is closed.
 func (s *Store) write() {
 	defer close(s.written)
-	for u := range s.queue {
+	for {
+		var u *update
+		select {
+		case answer := <-s.scrubs:
+			answer <- s.scrub()
+			continue
+		case u = <-s.queue:
+		}
+		if u == nil {
+			return
+		}
 		s.batch(u)
 		s.wakeIndex()
 		if s.batches++; s.batches == trimEvery {
