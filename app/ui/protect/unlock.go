@@ -155,9 +155,8 @@ func (u *Unlocking) forgotten() fyne.CanvasObject {
 	if !u.cfg.State.Sheet {
 		return parts.Muted(parts.T("protect.forgotten.none"))
 	}
-	b := u.quiet(parts.T("protect.forgotten"), func() { u.goTo(askSheet) })
-	b.Alignment = widget.ButtonAlignLeading
-	return b
+	b := u.quiet(parts.T("protect.sheet.open"), func() { u.goTo(askSheet) })
+	return parts.Beside(parts.Gap, nil, parts.Muted(parts.T("protect.forgotten")), b)
 }
 
 func (u *Unlocking) passphrase() []fyne.CanvasObject {
