@@ -109,7 +109,7 @@ func (f *find) look(before int64) {
 	f.c.u.pump.Work(func(ctx context.Context) func() {
 		defer context.AfterFunc(ctx, cancel)()
 		page, err := f.c.u.cfg.Client.Search(work, q) //nolint:contextcheck // ends with the pump's, and with the next query
-		return func() { //nolint:contextcheck // the next question has a context of its own
+		return func() {                               //nolint:contextcheck // the next question has a context of its own
 			if turn == f.turn && f.open {
 				f.take(page, err)
 			}

@@ -141,7 +141,7 @@ func (f *finder) look(before int64, there []chat.Hit) {
 	f.u.pump.Work(func(ctx context.Context) func() {
 		defer context.AfterFunc(ctx, cancel)()
 		page, err := f.u.cfg.Client.Search(work, q) //nolint:contextcheck // ends with the pump's, and with the next query
-		return func() { //nolint:contextcheck // the next question has a context of its own
+		return func() {                             //nolint:contextcheck // the next question has a context of its own
 			if turn != f.turn {
 				return
 			}

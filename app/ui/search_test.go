@@ -105,7 +105,7 @@ func TestSearchFindsMessagesAndLeadsThere(t *testing.T) {
 	}
 }
 
-func TestSearchAsksOncePerPauseAndShowsTheNewest(t *testing.T) {
+func TestSearchAsksOncePerPause(t *testing.T) {
 	x := open(t, setup{})
 	x.u.side.search.SetText("d")
 	x.u.side.search.SetText("do")
@@ -120,16 +120,22 @@ func TestSearchAsksOncePerPauseAndShowsTheNewest(t *testing.T) {
 	if !slices.Equal(asked, []string{"Search donnerstag"}) {
 		t.Errorf("asked %q", asked)
 	}
-	// An answer that comes after the next letters is not shown.
+}
+
+// TestSearchShowsTheNewestAnswer: one that comes after further letters is dropped.
+func TestSearchShowsTheNewestAnswer(t *testing.T) {
+	x := open(t, setup{})
 	f := x.u.side.finder
-	f.text = "alt"
+	x.look("xyzzy")
+	x.u.side.search.SetText("die")
+	x.pump.jobs = nil
 	f.ask()
+	late := x.pump.jobs[0](t.Context())
+	x.pump.jobs = nil
 	x.u.side.search.SetText("xyzzy")
-	x.pump.pass(time.Second)
-	for _, l := range f.results.Found() {
-		if l.Kind == widgets.FoundMessage {
-			t.Errorf("shows %q", l.Text)
-		}
+	late()
+	if len(f.hits) != 0 || f.failed {
+		t.Errorf("shows %q", lines(f.results.Found()))
 	}
 }
 

@@ -328,6 +328,30 @@ func TestIndexIsKeptByTheStore(t *testing.T) {
 	}
 }
 
+func TestIndexOfAnotherVersionIsMadeAnew(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "kuvert.db")
+	s := openTest(t, path)
+	say(t, s, "Quarkqwxtorte", "Hallo Welt")
+	indexAll(t, s)
+	old := map[string]bool{"qwx": true}
+	if len(rawTerms(t, s, old)) != 1 {
+		t.Fatal("control: not in the index")
+	}
+	put(t, s, func(tx *Tx) error {
+		if err := tx.do("UPDATE search_state SET version = 'older'"); err != nil {
+			return err
+		}
+		return tx.do("UPDATE message SET text = 'anders' WHERE text LIKE 'Quark%'")
+	})
+	indexAll(t, s)
+	if found := rawTerms(t, s, old); len(found) != 0 {
+		t.Errorf("the new index holds %q", found)
+	}
+	if got := searchAll(t, s, chat.SearchQuery{Text: "hallo"}); len(got) != 1 {
+		t.Errorf("found %q", texts(got))
+	}
+}
+
 // forget deletes a message as the code that deletes messages must.
 func forget(id chat.MessageID) func(*Tx) error {
 	return func(tx *Tx) error {
@@ -356,7 +380,7 @@ func TestDeletionLeavesNothing(t *testing.T) {
 			}
 		}
 	}
-	found := rawTerms(t, path, s, grams)
+	found := rawTerms(t, s, grams)
 	if len(found) != len(grams) {
 		t.Fatalf("control: the index shows %q of %v", found, grams)
 	}
@@ -366,7 +390,7 @@ func TestDeletionLeavesNothing(t *testing.T) {
 	if got := searchAll(t, s, chat.SearchQuery{Text: "xylophon"}); len(got) != 0 {
 		t.Errorf("still found: %q", texts(got))
 	}
-	if found := rawTerms(t, path, s, grams); len(found) != 0 {
+	if found := rawTerms(t, s, grams); len(found) != 0 {
 		t.Errorf("the index still holds %q", found)
 	}
 	if err := s.Close(); err != nil {
@@ -420,9 +444,8 @@ func mapKeys(m map[string]bool) func(func(string) bool) {
 }
 
 // rawTerms returns which of the entries the index holds.
-func rawTerms(t *testing.T, path string, s *Store, wanted map[string]bool) (found []string) {
+func rawTerms(t *testing.T, s *Store, wanted map[string]bool) (found []string) {
 	t.Helper()
-	_ = path
 	put(t, s, func(tx *Tx) error {
 		if err := tx.do("CREATE VIRTUAL TABLE IF NOT EXISTS temp.vocab USING fts5vocab (main, search, row)"); err != nil {
 			return err
