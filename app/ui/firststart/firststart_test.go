@@ -268,7 +268,8 @@ func TestPassphrase(t *testing.T) {
 		w.sees(says)
 		c := w.env.Window.Canvas()
 		for _, try := range [][2]string{
-			{"", "Geben Sie die Passphrase ein."}, {"kurz", "Zu kurz: Nehmen Sie mindestens 8 Zeichen."},
+			{"", "Geben Sie die Passphrase ein."},
+			{"kurz", "Zu kurz: Nehmen Sie mindestens 8 Zeichen."},
 			{passphrase, "Geben Sie die neue Passphrase auch im zweiten Feld ein."},
 		} {
 			w.screen.pair.Clear()
