@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/rand"
@@ -9,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -16,6 +18,7 @@ import (
 	"time"
 
 	"github.com/libp2p/go-libp2p"
+	"github.com/libp2p/go-libp2p/core/host"
 	p2pnet "github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/protocol"
@@ -262,50 +265,73 @@ func memoryOf(t *testing.T, d *daemon, what string) int64 {
 	return 0
 }
 
+// bareID is the protocol of the bare stream, bareSize the variable that makes this
+// program its listener.
+const (
+	bareID   protocol.ID = "/bare/1"
+	bareSize             = "KUVERT_TEST_BARE_STREAM"
+)
+
+func bareHost(t *testing.T) host.Host {
+	t.Helper()
+	h, err := libp2p.New(libp2p.Transport(tcp.NewTCPTransport), libp2p.Security(libtls.ID, libtls.New), libp2p.DisableRelay(),
+		libp2p.DisableMetrics(), libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = h.Close() })
+	return h
+}
+
+// TestBareListener is the other process of bareStream.
+func TestBareListener(t *testing.T) {
+	size, err := strconv.ParseInt(os.Getenv(bareSize), 10, 64)
+	if err != nil {
+		t.Skip("the other process of a measurement")
+	}
+	h, done := bareHost(t), make(chan time.Duration)
+	h.SetStreamHandler(bareID, func(s p2pnet.Stream) {
+		begin := time.Now()
+		_, _ = io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{io.LimitReader(s, size)}, make([]byte, 64<<10))
+		done <- time.Since(begin)
+	})
+	fmt.Printf("\n%s%s/p2p/%s\n", bareSize, h.Addrs()[0], h.ID())
+	fmt.Printf("\n%s%d\n", bareSize, <-done)
+}
+
 // bareStream is how many bytes a second one libp2p stream over TCP and TLS carries
-// on this machine, from memory to nowhere.
+// between two processes of this machine, from memory to nowhere.
 func bareStream(t *testing.T, size int64) float64 {
 	t.Helper()
-	const id protocol.ID = "/bare/1"
-	var hosts [2]interface {
-		Close() error
+	cmd := exec.Command(os.Args[0], "-test.run", "^TestBareListener$", "-test.v")
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d", bareSize, size))
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
 	}
-	opts := []libp2p.Option{
-		libp2p.Transport(tcp.NewTCPTransport), libp2p.Security(libtls.ID, libtls.New), libp2p.DisableRelay(),
-		libp2p.DisableMetrics(), libp2p.ListenAddrStrings("/ip4/127.0.0.1/tcp/0"),
-	}
-	l, err := libp2p.New(opts...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := libp2p.New(opts...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	hosts[0], hosts[1] = l, d
-	defer func() {
-		for _, h := range hosts {
-			_ = h.Close()
-		}
-	}()
-	done := make(chan time.Duration, 1)
-	l.SetStreamHandler(id, func(s p2pnet.Stream) {
-		begin := time.Now()
-		buf := make([]byte, 64<<10)
-		n := int64(0)
-		for n < size {
-			k, err := s.Read(buf)
-			if n += int64(k); err != nil {
-				break
+	defer func() { _ = cmd.Wait() }()
+	lines := bufio.NewScanner(out)
+	says := func() string {
+		for lines.Scan() {
+			if rest, ok := strings.CutPrefix(lines.Text(), bareSize); ok {
+				return rest
 			}
 		}
-		done <- time.Since(begin)
-		_ = s.Close()
-	})
-	if err := d.Connect(t.Context(), peer.AddrInfo{ID: l.ID(), Addrs: l.Addrs()}); err != nil {
+		t.Fatal("the other process ended")
+		return ""
+	}
+	info, err := peer.AddrInfoFromString(says())
+	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := d.NewStream(t.Context(), l.ID(), id)
+	d := bareHost(t)
+	if err := d.Connect(t.Context(), *info); err != nil {
+		t.Fatal(err)
+	}
+	s, err := d.NewStream(t.Context(), info.ID, bareID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -315,5 +341,9 @@ func bareStream(t *testing.T, size int64) float64 {
 			t.Fatal(err)
 		}
 	}
-	return float64(size) / (<-done).Seconds()
+	took, err := strconv.ParseInt(says(), 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return float64(size) / time.Duration(took).Seconds()
 }

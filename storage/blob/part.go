@@ -12,6 +12,10 @@ import (
 	"sync"
 )
 
+// writeAhead is how many blocks are written to the disk at a time while the file is
+// still under way.
+const writeAhead = 256
+
 // Part is a file under way. Safe for concurrent use.
 type Part struct {
 	store  *Store
@@ -195,6 +199,9 @@ func (p *Part) Put(i int64, block []byte) (known bool, err error) {
 	}
 	if _, err := p.file.WriteAt(block, i*BlockSize); err != nil {
 		return false, failed("write", err)
+	}
+	if (i+1)%writeAhead == 0 {
+		startWriting(p.file, (i+1-writeAhead)*BlockSize, writeAhead*BlockSize)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
