@@ -81,7 +81,7 @@ type Unlocking struct {
 // NewUnlocking makes the screen. Object is what to show; then Focus.
 func NewUnlocking(cfg UnlockConfig) *Unlocking {
 	u := &Unlocking{cfg: cfg, root: container.NewStack()}
-	u.goTo(u.first())
+	u.build(u.first())
 	return u
 }
 
@@ -105,8 +105,13 @@ func (u *Unlocking) Dropped(items []fyne.URI) {
 	}
 }
 
-// goTo builds another question.
+// goTo shows another question.
 func (u *Unlocking) goTo(ask asking) {
+	u.build(ask)
+	u.Focus()
+}
+
+func (u *Unlocking) build(ask asking) {
 	u.ask = ask
 	u.say = parts.NewSay()
 	u.field, u.entry, u.pair, u.next, u.buttons = nil, nil, nil, nil, nil
@@ -123,7 +128,6 @@ func (u *Unlocking) goTo(ask asking) {
 	}
 	u.root.Objects = []fyne.CanvasObject{u.card(body)}
 	u.root.Refresh()
-	u.Focus()
 }
 
 func (u *Unlocking) card(body []fyne.CanvasObject) fyne.CanvasObject {
