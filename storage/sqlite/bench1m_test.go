@@ -71,10 +71,17 @@ func BenchmarkSearch1M(b *testing.B) {
 			measureEach(b, looks, func(i int) {
 				m := q.query(i)
 				before := placeOf(m.Before, lastPlace)
-				rawRows(b, st, 10, []any{num[m.Conversation], -1, []byte{}, before.seq, before.id, 50})
+				allRows(b, st, num[m.Conversation], -1, []byte{}, before.seq, before.id, 50)
 			})
 		})
 	}
+	b.Run("delete from the index", func(b *testing.B) {
+		measureEach(b, 40, func(i int) { // and back, so that the history stays as it is
+			id := h.Message(i * 20_011).ID
+			put(b, s, func(tx *Tx) error { return tx.unindex(id) })
+			put(b, s, func(tx *Tx) error { return tx.reindex(id) })
+		})
+	})
 	for _, q := range searchesOfLong(b, s, h) {
 		b.Run(q.name, func(b *testing.B) {
 			hits := 0
@@ -89,7 +96,7 @@ func BenchmarkSearch1M(b *testing.B) {
 		})
 		b.Run(q.name+"/plain", func(b *testing.B) {
 			st := prepareRaw(b, plain, indexedCandidates+" LIMIT 50")
-			measureEach(b, looks, func(i int) { rawRows(b, st, 14, []any{matchOf(b, s, q.query(i)), longMessages + 1, 1}) })
+			measureEach(b, looks, func(i int) { allRows(b, st, matchOf(b, s, q.query(i)), longMessages+1, 1) })
 		})
 	}
 }
@@ -262,6 +269,32 @@ func prepareRaw(b *testing.B, db *sql.DB, query string) *sql.Stmt {
 	}
 	b.Cleanup(func() { _ = st.Close() })
 	return st
+}
+
+// allRows reads everything that a statement returns.
+func allRows(b *testing.B, st *sql.Stmt, args ...any) {
+	b.Helper()
+	rows, err := st.QueryContext(context.Background(), args...)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = rows.Close() }()
+	names, err := rows.Columns()
+	if err != nil {
+		b.Fatal(err)
+	}
+	row := make([]any, len(names))
+	for i := range row {
+		row[i] = new(any)
+	}
+	for rows.Next() {
+		if err := rows.Scan(row...); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		b.Fatal(err)
+	}
 }
 
 func conversationNumbers(b *testing.B, db *sql.DB) map[chat.ConversationID]int64 {
