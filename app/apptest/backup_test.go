@@ -396,6 +396,19 @@ func TestIncrements(t *testing.T) {
 		if err != nil || r.Full || r.Messages == 0 || r.Messages > 8 {
 			t.Fatalf("increment %+v %v", r, err)
 		}
+		w.Section("what is deleted stays away, though the full backup has it")
+		secret := alice.Sends(carol, "besser nicht")
+		carol.Receives(secret)
+		settle(w)
+		if _, err := alice.Core.BackupNow(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if err := alice.Core.DeleteMessage(ctx, secret); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := alice.Core.BackupNow(ctx); err != nil {
+			t.Fatal(err)
+		}
 		want := seen(t, alice, bob) + seen(t, alice, carol)
 		alice.Quits()
 		fresh := w.Restores(alice, w.Folder())

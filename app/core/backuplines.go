@@ -21,6 +21,7 @@ const (
 	kindInvitations   = "invitations"
 	kindJoinings      = "joinings"
 	kindOutbox        = "outbox"
+	kindDeleted       = "deleted"
 	kindMessages      = "messages"
 	kindStates        = "states"
 )
@@ -79,6 +80,22 @@ type conversationLine struct {
 	ReadSeq uint64              `json:"read_seq"`
 	Draft   string              `json:"draft,omitempty"`
 	LastAt  time.Time           `json:"last_at"`
+	// LastPlace is the highest place there was, of deleted messages too.
+	LastPlace uint64    `json:"last_place"`
+	Timer     timerLine `json:"timer,omitzero"`
+}
+
+// deletedLine names a message that this person deleted, or that disappeared: it is
+// not to come back, neither from an earlier part nor from its sender.
+type deletedLine struct {
+	ID chat.MessageID `json:"id"`
+}
+
+// timerLine is the life that new messages of a conversation get, see chat.Timer.
+type timerLine struct {
+	Seconds int64         `json:"seconds"`
+	Version uint64        `json:"version"`
+	By      chat.PersonID `json:"by"`
 }
 
 type nodeLine struct {

@@ -144,6 +144,8 @@ type BackupReads interface {
 	// StoredMessages are messages with after < number <= last, in the order in which
 	// they were stored, without their files.
 	StoredMessages(after, last int64, limit int) ([]chat.StoredMessage, error)
+	// Deleted are ids of deleted messages, in their order, from after one on.
+	Deleted(after chat.MessageID, limit int) ([]chat.MessageID, error)
 	// HeldFiles counts the sealed files that are here.
 	HeldFiles() (count int, bytes int64, err error)
 }
@@ -151,8 +153,12 @@ type BackupReads interface {
 // BackupWrites is what a restore writes.
 type BackupWrites interface {
 	// RestoreMessages stores messages as they were; of those that are there only
-	// state and unread change. Those of no conversation are passed over.
+	// state and unread change. Those of no conversation, and those that were deleted,
+	// are passed over.
 	RestoreMessages(all []chat.StoredMessage) (added int, err error)
-	// RestoreConversation sets read mark and time, and counts the messages.
-	RestoreConversation(c chat.Conversation) error
+	// RestoreConversation sets read mark and time, and counts the messages; no new one
+	// will stand before lastPlace.
+	RestoreConversation(c chat.Conversation, lastPlace uint64) error
+	// PutDeleted notes messages as deleted: they stay away when they come again.
+	PutDeleted(ids []chat.MessageID) error
 }

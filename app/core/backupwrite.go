@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 	"unicode/utf8"
 
 	"github.com/kuvert-im/kuvert/app/backup"
@@ -180,7 +181,7 @@ func (d *dump) head(tx ReadTx) error {
 		return err
 	}
 	d.last = last
-	for _, part := range []func(ReadTx) error{d.profile, d.contacts, d.conversations, d.network, d.invitations, d.outbox} {
+	for _, part := range []func(ReadTx) error{d.profile, d.contacts, d.conversations, d.network, d.invitations, d.outbox, d.deleted} {
 		if err := part(tx); err != nil {
 			return err
 		}
@@ -234,7 +235,18 @@ func (d *dump) conversations(tx ReadTx) error {
 		return err
 	}
 	for _, v := range all {
-		if err := d.out.Put(kindConversations, conversationLine{v.ID, v.Contact, v.ReadSeq, v.Draft, v.LastAt}); err != nil {
+		l := conversationLine{ID: v.ID, Contact: v.Contact, ReadSeq: v.ReadSeq, Draft: v.Draft, LastAt: v.LastAt}
+		timer, err := tx.Timer(v.ID)
+		if err != nil {
+			return err
+		}
+		if l.LastPlace, err = tx.LastPlace(v.ID); err != nil {
+			return err
+		}
+		if timer.Version > 0 {
+			l.Timer = timerLine{int64(timer.Life / time.Second), timer.Version, timer.By}
+		}
+		if err := d.out.Put(kindConversations, l); err != nil {
 			return err
 		}
 	}
@@ -298,6 +310,10 @@ func (d *dump) outbox(tx ReadTx) error {
 			}
 			for _, it := range items {
 				after = it.ID
+				// What disappears is in no backup.
+				if m, err := tx.Message(it.Message); err == nil && m.Life > 0 {
+					continue
+				}
 				if err := d.out.Put(kindOutbox, outboxLine{it.Contact, it.Message, it.Type, it.Payload, it.CreatedAt}); err != nil {
 					return err
 				}
@@ -308,6 +324,24 @@ func (d *dump) outbox(tx ReadTx) error {
 		}
 	}
 	return nil
+}
+
+func (d *dump) deleted(tx ReadTx) error {
+	for at := (chat.MessageID{}); ; {
+		ids, err := tx.Deleted(at, backupPage)
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
+			at = id
+			if err := d.out.Put(kindDeleted, deletedLine{id}); err != nil {
+				return err
+			}
+		}
+		if len(ids) < backupPage {
+			return nil
+		}
+	}
 }
 
 // page writes the next messages with their files and returns the number of the last.

@@ -62,7 +62,7 @@ func Restore(ctx context.Context, st Store, files FileStore, src RestoreSource) 
 	if err != nil {
 		return Restored{}, backupError(err)
 	}
-	r := &restore{store: st, files: files, src: src, settings: map[string]string{}, brought: map[chat.FileID]bool{}}
+	r := &restore{store: st, files: files, src: src, places: map[chat.ConversationID]uint64{}, brought: map[chat.FileID]bool{}}
 	if err := r.run(ctx, paths); err != nil {
 		return Restored{}, backupError(err)
 	}
@@ -82,8 +82,8 @@ type restore struct {
 	states   []chat.StoredMessage
 	fileRows []chat.File
 
-	settings map[string]string
 	shown    []chat.Conversation
+	places   map[chat.ConversationID]uint64 // the last one of each
 	contacts []chat.PersonID
 	hashes   []byte // of the file to come
 	brought  map[chat.FileID]bool
@@ -219,6 +219,9 @@ func (r *restore) head(it backup.Item) error {
 		return put(r, it, invitationLine.invitation, Tx.PutInvitation)
 	case kindJoinings:
 		return put(r, it, joiningLine.joining, Tx.PutJoining)
+	case kindDeleted:
+		return put(r, it, func(l deletedLine) (chat.MessageID, error) { return l.ID, nil },
+			func(tx Tx, id chat.MessageID) error { return tx.PutDeleted([]chat.MessageID{id}) })
 	case kindOutbox:
 		r.out.Waiting++
 		return put(r, it, func(l outboxLine) (chat.OutboxItem, error) {
@@ -300,9 +303,14 @@ func (r *restore) conversation(it backup.Item) error {
 		return err
 	}
 	r.out.Conversations++
+	r.places[l.ID] = l.LastPlace
 	r.shown = append(r.shown, chat.Conversation{ID: l.ID, Contact: l.Contact, ReadSeq: l.ReadSeq, LastAt: l.LastAt})
 	r.do(func(tx Tx) error {
-		return errors.Join(tx.PutConversation(l.ID, l.Contact, l.LastAt), tx.SetDraft(l.ID, l.Draft))
+		errs := []error{tx.PutConversation(l.ID, l.Contact, l.LastAt), tx.SetDraft(l.ID, l.Draft)}
+		if t := l.Timer; t.Version > 0 {
+			errs = append(errs, tx.PutTimer(l.ID, chat.Timer{Life: time.Duration(t.Seconds) * time.Second, Version: t.Version, By: t.By}))
+		}
+		return errors.Join(errs...)
 	})
 	return nil
 }
@@ -384,7 +392,7 @@ func (r *restore) finish(ctx context.Context) error {
 	}
 	err := r.store.Update(ctx, func(tx Tx) error {
 		for _, c := range r.shown {
-			if err := tx.RestoreConversation(c); err != nil {
+			if err := tx.RestoreConversation(c, r.places[c.ID]); err != nil {
 				return err
 			}
 		}

@@ -36,7 +36,8 @@ func (t *ReadTx) HeldFiles() (count int, bytes int64, err error) {
 // RestoreMessages stores messages as they were, without the counters of their
 // conversations: RestoreConversation counts afterwards. Of a message that is there
 // only its state and whether it is unread change. A message without its
-// conversation is passed over. It returns how many were new.
+// conversation, or one that was deleted, is passed over. It returns how many were
+// new.
 func (t *Tx) RestoreMessages(all []chat.StoredMessage) (added int, err error) {
 	for i := range all {
 		m := &all[i]
@@ -45,7 +46,8 @@ func (t *Tx) RestoreMessages(all []chat.StoredMessage) (added int, err error) {
 		}
 		n, err := t.c.changed(`INSERT INTO message
 				(id, conversation, seq, kind, state, unread, sent_at, received_at, sender, reply_to, text, files)
-			SELECT ?, num, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM conversation WHERE id = ? ON CONFLICT (id) DO NOTHING`,
+			SELECT ?1, num, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM conversation
+			WHERE id = ? AND NOT EXISTS (SELECT 1 FROM gone WHERE id = ?1) ON CONFLICT (id) DO NOTHING`,
 			m.ID, int64(m.Seq), int(m.Kind), int(m.State), m.Unread,
 			m.SentAt, m.ReceivedAt, m.Sender, m.ReplyTo, m.Text, len(m.Attachments), m.Conversation)
 		if err != nil {
@@ -64,9 +66,26 @@ func (t *Tx) RestoreMessages(all []chat.StoredMessage) (added int, err error) {
 	return added, nil
 }
 
+// Deleted returns up to limit ids of deleted messages, in their order, from after one
+// on.
+func (t *ReadTx) Deleted(after chat.MessageID, limit int) ([]chat.MessageID, error) {
+	return list(t.c, func(r *row) chat.MessageID { return r.id16() },
+		"SELECT id FROM gone WHERE id > ? ORDER BY id LIMIT ?", after, max(limit, 0))
+}
+
+// PutDeleted notes messages as deleted: they stay away when they come again.
+func (t *Tx) PutDeleted(ids []chat.MessageID) error {
+	for _, id := range ids {
+		if err := t.do("INSERT INTO gone (id) VALUES (?) ON CONFLICT DO NOTHING", id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // RestoreConversation gives a conversation the read mark and the time that it had,
-// and counts what RestoreMessages stored.
-func (t *Tx) RestoreConversation(c chat.Conversation) error {
+// counts what RestoreMessages stored, and lets no new message stand before lastPlace.
+func (t *Tx) RestoreConversation(c chat.Conversation, lastPlace uint64) error {
 	have, err := t.counters(c.ID)
 	if err != nil {
 		return err
@@ -79,5 +98,6 @@ func (t *Tx) RestoreConversation(c chat.Conversation) error {
 		return err
 	}
 	return errors.Join(t.putCounters(fresh),
-		t.do("UPDATE conversation SET read_seq = ? WHERE num = ?", int64(min(c.ReadSeq, math.MaxInt64)), have.num)) //nolint:gosec // bounded
+		t.do("UPDATE conversation SET read_seq = ?, floor = max(floor, ?) WHERE num = ?",
+			int64(min(c.ReadSeq, math.MaxInt64)), int64(min(lastPlace, math.MaxInt64)), have.num)) //nolint:gosec // bounded
 }
