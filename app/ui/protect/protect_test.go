@@ -19,6 +19,7 @@ import (
 	"github.com/kuvert-im/kuvert/app/ui/protect"
 	"github.com/kuvert-im/kuvert/app/ui/theme"
 	"github.com/kuvert-im/kuvert/app/ui/uitest"
+	"github.com/kuvert-im/kuvert/app/ui/uitest/guards"
 	"github.com/kuvert-im/kuvert/assets/translations"
 )
 
@@ -28,7 +29,7 @@ const secret = "Apfel Fenster Donau Kreide"
 type gate struct {
 	t      *testing.T
 	env    parts.Env
-	guard  *uitest.Guard
+	guard  *guards.Guard
 	screen *protect.Unlocking
 	tries  []string
 	fail   error // of what Unlock does besides the passphrase
@@ -38,7 +39,7 @@ type gate struct {
 }
 
 func locked(t *testing.T, change func(c *protect.UnlockConfig)) *gate {
-	g := &gate{t: t, env: uitest.Env(t, uitest.New(""), "de", 1100, 720), guard: &uitest.Guard{Passphrase: secret}}
+	g := &gate{t: t, env: uitest.Env(t, uitest.New(""), "de", 1100, 720), guard: &guards.Guard{Passphrase: secret}}
 	c := protect.UnlockConfig{
 		Window: g.env.Window, Work: g.env.Work, State: protect.State{Passphrase: true, Sheet: true}, Sheet: g.guard,
 		Unlock: func(ctx context.Context, p string) error {
@@ -143,8 +144,8 @@ func TestSheet(t *testing.T) {
 	for typed, says := range map[string]string{
 		"0123 4567":                "Noch 28 Zeichen.",
 		"0123 u":                   "„U“ kommt auf keinem Notfallblatt vor. Vergleichen Sie diese Stelle mit dem Blatt.",
-		uitest.SheetKey + "Z":      "Ein Zeichen zu viel.",
-		uitest.SheetKey[:43] + "X": "Mindestens ein Zeichen stimmt nicht. Vergleichen Sie jede Gruppe mit dem Blatt.",
+		guards.SheetKey + "Z":      "Ein Zeichen zu viel.",
+		guards.SheetKey[:43] + "X": "Mindestens ein Zeichen stimmt nicht. Vergleichen Sie jede Gruppe mit dem Blatt.",
 	} {
 		g.types(typed)
 		g.sees(says)
@@ -155,7 +156,7 @@ func TestSheet(t *testing.T) {
 	g.types(strings.Repeat("Z", 36))
 	g.key(fyne.KeyReturn)
 	g.sees("Dieses Blatt öffnet dieses Profil nicht. Es gehört zu einem anderen, oder Sie haben später ein neueres gemacht.")
-	g.types(strings.ToLower(uitest.SheetKey))
+	g.types(strings.ToLower(guards.SheetKey))
 	g.sees("Vollständig und ohne Tippfehler.")
 	g.key(fyne.KeyReturn)
 	g.sees("Eine neue Passphrase")
@@ -194,7 +195,7 @@ func TestSheetPicture(t *testing.T) {
 	}
 	drop("HTTPS://EXAMPLE.ORG/")
 	g.sees("Dieser QR-Code ist kein Notfallblatt. Nehmen Sie ein Foto des Codes auf dem Blatt.")
-	drop("KUVERT-NOTFALL:" + strings.ReplaceAll(uitest.SheetKey, " ", ""))
+	drop("KUVERT-NOTFALL:" + strings.ReplaceAll(guards.SheetKey, " ", ""))
 	g.sees("Vollständig und ohne Tippfehler.")
 	g.press("Weiter")
 	g.sees("Eine neue Passphrase")
@@ -250,7 +251,7 @@ func TestFits(t *testing.T) {
 					}
 					g.press(parts.T("protect.sheet.open"))
 					fits(t, g.env.Window)
-					g.types(uitest.SheetKey)
+					g.types(guards.SheetKey)
 					g.key(fyne.KeyReturn)
 					fits(t, g.env.Window)
 				}
@@ -274,7 +275,7 @@ func TestPictures(t *testing.T) {
 		{"unlock-light-de", "de", theme.Light, func(g *gate) { g.types("falsch"); g.key(fyne.KeyReturn) }},
 		{"sheet-dark-en", "en", theme.Dark, func(g *gate) {
 			g.press(parts.T("protect.sheet.open"))
-			g.types(uitest.SheetKey[:29])
+			g.types(guards.SheetKey[:29])
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

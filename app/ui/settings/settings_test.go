@@ -16,6 +16,7 @@ import (
 	"github.com/kuvert-im/kuvert/app/ui/parts"
 	"github.com/kuvert-im/kuvert/app/ui/protect"
 	"github.com/kuvert-im/kuvert/app/ui/uitest"
+	"github.com/kuvert-im/kuvert/app/ui/uitest/guards"
 	"github.com/kuvert-im/kuvert/assets/translations"
 )
 
@@ -24,7 +25,7 @@ type world struct {
 	client *uitest.Client
 	env    parts.Env
 	screen *Screen
-	guard  *uitest.Guard
+	guard  *guards.Guard
 	locks  int
 	themes []string
 	quit   int
@@ -39,7 +40,7 @@ func show(t *testing.T) *world { return showIn(t, "de", 1100, 720) }
 func showIn(t *testing.T, language string, width, height float32) *world {
 	w := &world{t: t, client: uitest.New("Sabine")}
 	w.env = uitest.Env(t, w.client, language, width, height)
-	w.guard = &uitest.Guard{Is: protect.State{Keyring: true}}
+	w.guard = &guards.Guard{Is: protect.State{Keyring: true}}
 	w.open()
 	return w
 }

@@ -1,4 +1,6 @@
-package uitest
+// Package guards has a protect.Guard for tests. It is apart from uitest, which the
+// packages below protect are tested with.
+package guards
 
 import (
 	"context"
