@@ -23,6 +23,7 @@ type Client interface {
 	Nodes
 	Insight
 	Backups
+	Rights
 	Lifetimes
 	Events
 }

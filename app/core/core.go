@@ -78,6 +78,7 @@ type Core struct {
 	trouble   trouble
 	files     files
 	backups   backups
+	erased    sync.Map // of chat.PersonID: erased since the start, see Erase
 	lives     lives
 
 	diskFree  func() (int64, error)

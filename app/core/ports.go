@@ -27,6 +27,7 @@ type Store interface {
 // ReadTx reads. A missing thing is chat.ErrNotFound.
 type ReadTx interface {
 	BackupReads
+	RightsReads
 	LifeReads
 
 	Settings() (map[string]string, error)
@@ -86,6 +87,7 @@ type ReadTx interface {
 type Tx interface {
 	ReadTx
 	BackupWrites
+	RightsWrites
 	LifeWrites
 
 	PutSetting(key, value string) error

@@ -80,6 +80,11 @@ func (s *step) setPeer(id chat.PersonID, p *session.Peer) {
 
 func (s *step) flush() error {
 	for id := range s.dirty {
+		if gone, err := s.isErased(id); err != nil {
+			return err
+		} else if gone {
+			continue
+		}
 		b, err := s.peers[id].Marshal()
 		if err != nil {
 			return fmt.Errorf("core: peer state: %w", err)

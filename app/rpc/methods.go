@@ -53,6 +53,11 @@ var methods = map[string]method{
 	"CleanFiles":  get1(core.Client.CleanFiles),
 	"Sealing":     get(core.Client.Sealing),
 
+	"Erase":        get2(core.Client.Erase),
+	"ErasureLog":   get(core.Client.ErasureLog),
+	"PersonRecord": get1(core.Client.PersonRecord),
+	"Holdings":     get(core.Client.Holdings),
+
 	"Invite":  get1(core.Client.Invite),
 	"Issued":  get(core.Client.Issued),
 	"Revoke":  do1(core.Client.Revoke),

@@ -45,6 +45,7 @@ type Client struct {
 	Compares []core.Pairing
 	files
 	Backups
+	Rights
 	// Codes says what an invitation's text leads to.
 	Codes map[string]chat.Contact
 	// Fail makes a method return an error: key is the method's name.
