@@ -72,6 +72,7 @@ func (s *scene) item(m chat.Message, newestOwn bool) widgets.Item {
 	if m.Kind != chat.KindText {
 		return widgets.Item{Key: widgets.Key{Kind: widgets.ItemNotice, ID: m.ID}, Seq: m.Seq, Text: notice(m, s.name)}
 	}
+	m = withFiles(m)
 	it := widgets.Item{
 		Key: widgets.Key{Kind: widgets.ItemBubble, ID: m.ID}, Seq: m.Seq, Text: m.Text,
 		Own: m.Sender == s.me, Time: clock(shown(m)), Marked: m.ID == s.found,
@@ -158,7 +159,7 @@ func (s *scene) quote(it *widgets.Item, m chat.Message) {
 	if !ok || q.Kind != chat.KindText {
 		return
 	}
-	it.QuoteOf, it.Quote, it.QuoteWho = q.ID, one(q.Text), s.name
+	it.QuoteOf, it.Quote, it.QuoteWho = q.ID, one(withFiles(q).Text), s.name
 	if q.Sender == s.me {
 		it.QuoteWho = t("conversation.you")
 	}
@@ -211,6 +212,7 @@ func row(c chat.Contact, v chat.Conversation, me chat.PersonID, open bool, now t
 }
 
 func preview(r *widgets.Row, m chat.Message, name string, me chat.PersonID) {
+	m = withFiles(m)
 	switch {
 	case m.Kind != chat.KindText:
 		r.Preview = notice(m, name)

@@ -120,6 +120,7 @@ func (c *conversation) menuItems(it widgets.Item) []*fyne.MenuItem {
 		fyne.NewMenuItem(t("conversation.menu.copy"), func() { clip.SetContent(it.Text) }),
 		fyne.NewMenuItem(details, func() { c.toggleDetails(it.Key.ID) }),
 	)
+	items = append(items, c.fileItems(it)...)
 	if it.Failed {
 		items = append(items, fyne.NewMenuItemSeparator(),
 			fyne.NewMenuItem(t("conversation.menu.resend"), func() { c.resend(it.Key.ID) }))

@@ -54,6 +54,27 @@ func Save(name string, data []byte) (string, error) {
 	return saveIn(dir, name, data)
 }
 
+// FreePath is a path among what this person downloads, or in their home folder, that
+// no file has yet. Its file's name is name, or name with a number.
+func FreePath(name string) (string, error) {
+	dir, err := saveDir()
+	if err != nil {
+		return "", fmt.Errorf("files: %w", err)
+	}
+	ext := filepath.Ext(name)
+	stem := strings.TrimSuffix(name, ext)
+	for i := 1; i <= maxNames; i++ {
+		path := filepath.Join(dir, name)
+		if i > 1 {
+			path = filepath.Join(dir, fmt.Sprintf("%s (%d)%s", stem, i, ext))
+		}
+		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("files: no name is free: %w", fs.ErrExist)
+}
+
 func saveDir() (string, error) {
 	home, err := os.UserHomeDir()
 	if err != nil {
