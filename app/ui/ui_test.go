@@ -598,6 +598,13 @@ func TestWords(t *testing.T) {
 			}
 			all = append(all, s)
 		}
+		for n := range timerSentences {
+			s := notice(chat.Message{Kind: chat.KindNotice, Text: string(n)}, "Anna")
+			if strings.HasPrefix(s, "conversation.") {
+				t.Errorf("%s: no words for %q", language, n)
+			}
+			all = append(all, s)
+		}
 		for s := chat.Queued; s <= chat.Received; s++ {
 			all = append(all, word(stateSentences[s]))
 			if s != chat.Received {

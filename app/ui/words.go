@@ -119,6 +119,18 @@ var noticeSentences = map[chat.Notice]string{
 	chat.NoticeBranch: "conversation.notice.branch",
 }
 
+// timerSentences are the lines that tell how long messages stay from now on.
+var timerSentences = func() map[chat.Notice]string {
+	all := map[chat.Notice]string{}
+	for _, life := range append(chat.Lives(), chat.MaxLife) { // the last is none of those
+		for _, own := range []bool{false, true} {
+			n := chat.TimerNotice(life, own)
+			all[n] = "conversation.notice." + string(n)
+		}
+	}
+	return all
+}()
+
 // why says what a message waits for, "" if nothing is known.
 func why(w core.Why, name string) string {
 	key, ok := whySentences[w]
@@ -130,6 +142,9 @@ func why(w core.Why, name string) string {
 
 func notice(m chat.Message, name string) string {
 	key, ok := noticeSentences[chat.Notice(m.Text)]
+	if !ok {
+		key, ok = timerSentences[chat.Notice(m.Text)]
+	}
 	if !ok {
 		key = "conversation.notice.unknown"
 	}

@@ -37,8 +37,9 @@ type Config struct {
 type Pane struct {
 	cfg     Config
 	loaded  chat.Contact
-	contact chat.Contact // loaded, with a name to show
-	number  string       // safety number, "" while unknown
+	contact chat.Contact      // loaded, with a name to show
+	number  string            // safety number, "" while unknown
+	conv    chat.Conversation // id and timer of the one with them, zero if there is none
 	known   bool
 	busy    bool
 	editing bool
@@ -67,7 +68,8 @@ func (p *Pane) Object() fyne.CanvasObject { return p.root }
 // Changed is called with what happened in the core.
 func (p *Pane) Changed(events []event.Event) {
 	for _, e := range events {
-		if e.Kind == event.ContactChanged && (e.Contact == p.cfg.Contact || e.Contact.IsZero()) {
+		mine := e.Kind == event.ConversationChanged && e.Conversation == p.conv.ID
+		if mine || e.Kind == event.ContactChanged && (e.Contact == p.cfg.Contact || e.Contact.IsZero()) {
 			p.load()
 			return
 		}
@@ -89,9 +91,10 @@ func (p *Pane) load() {
 		if s, err := p.cfg.Client.Safety(ctx, p.cfg.Contact); err == nil {
 			number = s.Number
 		}
+		conv := p.loadTimer(ctx)
 		return func() {
 			if fresh() {
-				p.show(c, number)
+				p.show(c, number, conv)
 			}
 		}
 	})
@@ -108,11 +111,11 @@ func (p *Pane) missing(err error) {
 }
 
 // show builds the pane; a name that is being edited is left alone.
-func (p *Pane) show(c chat.Contact, number string) {
-	if p.known && p.loaded == c && p.number == number {
+func (p *Pane) show(c chat.Contact, number string, conv chat.Conversation) {
+	if p.known && p.loaded == c && p.number == number && p.conv == conv {
 		return
 	}
-	p.loaded, p.contact, p.number, p.known = c, c, number, true
+	p.loaded, p.contact, p.number, p.conv, p.known = c, c, number, conv, true
 	if c.Name == "" { // nobody has said it yet
 		p.contact.Name = parts.T("screens.contact.unnamed")
 	}
@@ -123,7 +126,11 @@ func (p *Pane) show(c chat.Contact, number string) {
 }
 
 func (p *Pane) build() {
-	p.body.Objects = []fyne.CanvasObject{p.header(), p.say, p.trust(), p.safety(), p.end()}
+	p.body.Objects = []fyne.CanvasObject{p.header(), p.say, p.trust(), p.safety()}
+	if p.conv.ID != (chat.ConversationID{}) {
+		p.body.Objects = append(p.body.Objects, p.timer())
+	}
+	p.body.Objects = append(p.body.Objects, p.end())
 	p.body.Refresh()
 	p.root.Refresh()
 }
