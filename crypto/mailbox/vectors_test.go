@@ -57,7 +57,9 @@ func TestVectors(t *testing.T) {
 		v.First = append(v.First, describe(secret))
 	}
 	for _, b := range []blobVector{
-		{Kind: KindFrame, Content: []byte("a frame")}, {Kind: KindStatus}, {Kind: KindBundle, Content: bytes.Repeat([]byte{3}, 500)},
+		{Kind: KindFrame, Content: []byte("a frame")},
+		{Kind: KindStatus},
+		{Kind: KindBundle, Content: bytes.Repeat([]byte{3}, 500)},
 		{Kind: KindBlock, Content: blockContent(t)},
 	} {
 		b.Blob = seal(t, b.Kind, b.Content)
