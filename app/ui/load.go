@@ -76,7 +76,7 @@ func (n *needs) one(e event.Event) {
 		n.convs = appendNew(n.convs, e.Conversation)
 		n.added = appendNew(n.added, e.Conversation)
 		n.network = true
-	case event.MessageChanged:
+	case event.MessageChanged, event.FileChanged:
 		n.convs = appendNew(n.convs, e.Conversation)
 		n.network = true
 	case event.ConversationChanged:
@@ -95,7 +95,7 @@ func (n *needs) one(e event.Event) {
 		n.settings, n.network = true, true
 	case event.WindowRequested:
 		n.window = true
-	case event.InvitationChanged, event.NearbyChanged:
+	case event.InvitationChanged, event.NearbyChanged, event.BackupChanged:
 	}
 }
 

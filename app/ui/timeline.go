@@ -233,7 +233,7 @@ func (t *timeline) changed(ctx context.Context, events []event.Event) (bool, err
 	all, ways := len(events) == 0, false
 	for _, e := range events {
 		switch e.Kind {
-		case event.MessageAdded, event.MessageChanged:
+		case event.MessageAdded, event.MessageChanged, event.FileChanged:
 			switch {
 			case e.Conversation != t.conv:
 			case e.Message.IsZero():
@@ -244,7 +244,7 @@ func (t *timeline) changed(ctx context.Context, events []event.Event) (bool, err
 		case event.NetworkChanged, event.TroubleChanged, event.ContactChanged, event.NodeChanged:
 			ways = true
 		case event.ConversationChanged, event.RequestChanged, event.InvitationChanged, event.PairingChanged,
-			event.NearbyChanged, event.SettingsChanged, event.WindowRequested:
+			event.NearbyChanged, event.SettingsChanged, event.WindowRequested, event.BackupChanged:
 		}
 	}
 	switch {
