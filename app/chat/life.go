@@ -16,8 +16,12 @@ var lives = []struct {
 	name string
 	life time.Duration
 }{
-	{"off", 0}, {"1h", time.Hour}, {"1d", 24 * time.Hour}, {"7d", 7 * 24 * time.Hour},
-	{"30d", 30 * 24 * time.Hour}, {"90d", 90 * 24 * time.Hour},
+	{"off", 0},
+	{"1h", time.Hour},
+	{"1d", 24 * time.Hour},
+	{"7d", 7 * 24 * time.Hour},
+	{"30d", 30 * 24 * time.Hour},
+	{"90d", 90 * 24 * time.Hour},
 }
 
 // Lives returns the lives that a person may choose from, 0 (for ever) first.

@@ -58,8 +58,10 @@ func (n *Internet) build(a, b NAT) error {
 		}
 	}
 	for _, m := range []struct{ name, link, addr string }{
-		{Public, "eth0", PublicAddr}, {Stranger, "eth0", "5.5.5.30"},
-		{RouterA, "wan0", "5.5.5.10"}, {RouterB, "wan0", "5.5.5.20"},
+		{Public, "eth0", PublicAddr},
+		{Stranger, "eth0", "5.5.5.30"},
+		{RouterA, "wan0", "5.5.5.10"},
+		{RouterB, "wan0", "5.5.5.20"},
 	} {
 		if err := n.plug(m.name, m.link, m.addr); err != nil {
 			return err

@@ -63,8 +63,10 @@ func TestDeletedIsGone(t *testing.T) {
 				if secret(n) {
 					text += strings.Repeat("qzjxwvvk ", 1+rnd.IntN(800))
 				}
-				m := chat.Message{ID: number(n), Conversation: room, Sender: anna, Kind: chat.KindText, Text: text,
-					SentAt: at, ReceivedAt: at, State: chat.Received, Seq: uint64(n)}
+				m := chat.Message{
+					ID: number(n), Conversation: room, Sender: anna, Kind: chat.KindText, Text: text,
+					SentAt: at, ReceivedAt: at, State: chat.Received, Seq: uint64(n),
+				}
 				if secret(n) {
 					m.Life, m.ExpiresAt = time.Hour, at.Add(time.Hour)
 					m.Attachments = []chat.Attachment{{Name: "qzjxwvvk.pdf"}}
@@ -139,8 +141,10 @@ func TestExpired(t *testing.T) {
 	put(t, s, func(tx *Tx) error {
 		err := tx.PutConversation(room, anna, at)
 		for n, state := range []chat.State{chat.Queued, chat.Failed, chat.Delivered, chat.Received} {
-			_, e := tx.InsertMessage(chat.Message{ID: number(n), Conversation: room, Kind: chat.KindText, Text: "x", State: state,
-				Seq: uint64(n + 1), SentAt: at, Life: time.Hour, ExpiresAt: at.Add(2 * time.Hour)}) //nolint:gosec // small
+			_, e := tx.InsertMessage(chat.Message{
+				ID: number(n), Conversation: room, Kind: chat.KindText, Text: "x", State: state,
+				Seq: uint64(n + 1), SentAt: at, Life: time.Hour, ExpiresAt: at.Add(2 * time.Hour),
+			}) //nolint:gosec // small
 			err = errors.Join(err, e)
 		}
 		_, e := tx.AddOutbox(chat.OutboxItem{Contact: anna, Message: number(0), Type: 1, CreatedAt: at})

@@ -22,8 +22,10 @@ func salvageFixture(t *testing.T, all int) (*Store, string) {
 	})
 	put(t, s, func(tx *Tx) error {
 		for n := 1; n <= all; n++ {
-			m := chat.Message{ID: number(n), Conversation: room, Sender: anna, Kind: chat.KindText, State: chat.Received,
-				Text: strings.Repeat("Grüße ", 1+n%5*n), SentAt: at, ReceivedAt: at, Seq: uint64(n)} //nolint:gosec // small
+			m := chat.Message{
+				ID: number(n), Conversation: room, Sender: anna, Kind: chat.KindText, State: chat.Received,
+				Text: strings.Repeat("Grüße ", 1+n%5*n), SentAt: at, ReceivedAt: at, Seq: uint64(n),
+			} //nolint:gosec // small
 			if n == 7 {
 				m.Attachments = []chat.Attachment{{Name: "Bericht.pdf"}}
 			}
