@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/kuvert-im/kuvert/app/chat"
+	"github.com/kuvert-im/kuvert/app/core"
 	"github.com/kuvert-im/kuvert/storage/cryptvfs"
 )
 
@@ -205,6 +206,39 @@ func TestDeleteForMe(t *testing.T) {
 		bob.Receives(again)
 		if got := bob.Texts(alice); got[len(got)-1] != "neu" {
 			t.Errorf("bob sees %q", got)
+		}
+	})
+}
+
+// A bit that the disk changed is found within a day, and said.
+func TestDamageIsFound(t *testing.T) {
+	Run(t, func(w *World) {
+		alice, bob := w.Person("alice"), w.Person("bob")
+		w.Pair(alice, bob)
+		alice.Quits() // folds the WAL into the database
+		alice.Starts()
+		trouble := func() string {
+			n, err := alice.Core.Network(context.Background())
+			w.check(err)
+			return n.Trouble
+		}
+		w.Advance(time.Hour)
+		if got := trouble(); got == core.TroubleDatabase {
+			t.Fatalf("trouble is %q", got)
+		}
+		f, err := os.OpenFile(alice.path, os.O_RDWR, 0)
+		w.check(err)
+		fi, err := f.Stat()
+		w.check(err)
+		b := make([]byte, 1)
+		_, err = f.ReadAt(b, fi.Size()-100)
+		w.check(err)
+		b[0] ^= 1
+		_, err = f.WriteAt(b, fi.Size()-100)
+		w.check(errors.Join(err, f.Close()))
+		w.Advance(25 * time.Hour)
+		if got := trouble(); got != core.TroubleDatabase {
+			t.Errorf("trouble is %q", got)
 		}
 	})
 }

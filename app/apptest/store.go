@@ -114,6 +114,9 @@ func (s *faultStore) View(ctx context.Context, fn func(core.ReadTx) error) error
 // Scrub implements core.Store.
 func (s *faultStore) Scrub(ctx context.Context) error { return s.db.Scrub(ctx) }
 
+// Verify implements core.Store.
+func (s *faultStore) Verify(ctx context.Context) error { return s.db.Verify(ctx) }
+
 // logger writes a person's log into the world's.
 func (l *worldLog) logger(name string) *slog.Logger {
 	return slog.New(slog.NewTextHandler(lineWriter{l, name}, &slog.HandlerOptions{

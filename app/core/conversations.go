@@ -42,6 +42,9 @@ func (c *Core) Send(ctx context.Context, conversation chat.ConversationID, out O
 	if err := checkOutgoing(out); err != nil {
 		return chat.MessageID{}, err
 	}
+	if c.full() {
+		return chat.MessageID{}, chat.ErrDiskFull
+	}
 	files, done, err := c.sealFiles(ctx, conversation, out)
 	if err != nil {
 		return chat.MessageID{}, err

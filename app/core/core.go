@@ -32,6 +32,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -56,6 +57,9 @@ type Config struct {
 	BackupWork int
 	// DiskFree tells how many bytes can still be stored; nil: not known.
 	DiskFree func() (int64, error)
+	// Spent tells that the disk was full and has no room yet: nothing new is taken.
+	// nil: never.
+	Spent func() bool
 }
 
 // Core is a running Kuvert: it implements Client for screens and commands, and
@@ -82,6 +86,8 @@ type Core struct {
 	lives     lives
 
 	diskFree  func() (int64, error)
+	spent     func() bool // nil: never
+	wasFull   atomic.Bool
 	reachKick chan struct{} // this machine may be reached elsewhere than before
 }
 
@@ -109,6 +115,7 @@ func New(cfg Config) (*Core, error) {
 	if c.diskFree = cfg.DiskFree; c.diskFree == nil {
 		c.diskFree = func() (int64, error) { return 0, chat.ErrUnsupported }
 	}
+	c.spent = cfg.Spent
 	c.reachKick = make(chan struct{}, 1)
 	c.lanes.init(c)
 	c.mail.init(c)
@@ -158,6 +165,7 @@ func (c *Core) serve(ctx context.Context) error {
 	g.Go(func() error { return c.files.run(ctx) })
 	g.Go(func() error { return c.backupLoop(ctx) })
 	g.Go(func() error { return c.lifeLoop(ctx) })
+	g.Go(func() error { return c.verifyLoop(ctx) })
 	err := g.Wait()
 	c.lanes.stop()
 	c.pairs.closeAll()
@@ -193,8 +201,9 @@ func (c *Core) RequestWindow() { c.bus.Publish(event.Event{Kind: event.WindowReq
 
 // trouble is what currently stands in the way of the store.
 type trouble struct {
-	mu   sync.Mutex
-	what string
+	mu      sync.Mutex
+	what    string
+	damaged bool // by the daily look: for good
 }
 
 // note keeps what an update's error says about the store and reports a change.
@@ -218,5 +227,8 @@ func (t *trouble) note(err error) (changed bool) {
 func (t *trouble) now() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.damaged {
+		return TroubleDatabase
+	}
 	return t.what
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -25,6 +26,9 @@ var errInvalid = errors.New("invalid payload")
 // frames of a call share one commit; one that is bad changes nothing.
 func (c *Core) Frames(ctx context.Context, ref string, host HostKey, frames [][]byte) []byte {
 	answers := make([]byte, len(frames))
+	if c.full() {
+		return slices.Repeat([]byte{AnswerBusy}, len(frames))
+	}
 	err := c.update(ctx, func(s *step) error {
 		in := inbox{step: s, ref: ref, host: host}
 		for i, f := range frames {

@@ -171,7 +171,8 @@ func (c *Core) deleteAll(ctx context.Context, next func(ReadTx) ([]chat.MessageI
 	some := false
 	for more := true; more; {
 		var files []chat.File
-		err := c.update(ctx, func(s *step) error {
+		batch := func(s *step) error {
+			files = nil
 			ids, err := next(s)
 			if err != nil {
 				return err
@@ -186,7 +187,11 @@ func (c *Core) deleteAll(ctx context.Context, next func(ReadTx) ([]chat.MessageI
 				files = append(files, had...)
 			}
 			return nil
-		})
+		}
+		err := c.update(ctx, batch)
+		if errors.Is(err, chat.ErrDiskFull) {
+			err = c.update(ctx, batch) // the first attempt has freed the ballast
+		}
 		if err != nil {
 			return err
 		}

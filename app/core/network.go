@@ -37,6 +37,8 @@ func (c *Core) Network(ctx context.Context) (Network, error) {
 	switch {
 	case c.trouble.now() != "":
 		n.Trouble = c.trouble.now()
+	case c.full():
+		n.Trouble = TroubleDiskFull
 	case !st.Online:
 		n.Trouble = TroubleNoNetwork
 	case st.PortTaken:

@@ -22,6 +22,9 @@ type Store interface {
 	// Scrub returns once nothing that was deleted can be found in any file of the
 	// store; an error if that is not possible now.
 	Scrub(ctx context.Context) error
+	// Verify reads everything; chat.ErrCorrupt if it is not as it was written. It
+	// keeps nobody waiting.
+	Verify(ctx context.Context) error
 }
 
 // ReadTx reads. A missing thing is chat.ErrNotFound.

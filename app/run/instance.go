@@ -75,7 +75,12 @@ func Open(ctx context.Context, o Options) (*Instance, error) {
 
 // build makes the network and the core. Neither does anything before Run.
 func (i *Instance) build(ctx context.Context) error {
-	cfg := core.Config{Store: coreStore{i.store}, Log: i.folder.log, DiskFree: func() (int64, error) { return diskFree(i.folder.dir) }}
+	free := func() (int64, error) { return diskFree(i.folder.dir) }
+	b := &ballast{dir: i.folder.dir, free: free}
+	if !i.opts.Offline {
+		b.keep()
+	}
+	cfg := core.Config{Store: ballastStore{coreStore{i.store}, b}, Log: i.folder.log, DiskFree: free, Spent: b.Spent}
 	moved, err := core.Moved(ctx, cfg.Store)
 	if err != nil {
 		return err
