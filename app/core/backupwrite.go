@@ -58,7 +58,6 @@ type dump struct {
 	after, last int64
 	files       bool
 	has         map[chat.FileID]bool // files that earlier ones hold; those of this one are added
-	waiting     int64
 }
 
 // BackupSize implements Backups.

@@ -20,9 +20,10 @@ const (
 	hashesSuffix    = ".hashes"
 	maxManifestSize = 33 << 20 // bytes of a file's manifest: of the largest file
 	// restoreBatch is how many lines are stored in one transaction, restoreBytes how
-	// many bytes of them.
-	restoreBatch = 2000
-	restoreBytes = 4 << 20
+	// many bytes of them. With fewer, the index of ids would be written to the disk
+	// over and over.
+	restoreBatch = 5000
+	restoreBytes = 8 << 20
 )
 
 func readerOf(b []byte) io.Reader { return bytes.NewReader(b) }

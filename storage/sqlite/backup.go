@@ -8,6 +8,13 @@ import (
 	"github.com/kuvert-im/kuvert/app/chat"
 )
 
+// restoreMany is from how many messages on RestoreMessages gives the writer a larger
+// cache (64 MiB), which it keeps until the store is closed.
+const (
+	restoreMany  = 1000
+	restoreCache = "PRAGMA cache_size = -65536"
+)
+
 // LastMessage is the number of the message stored last, 0 if there was none yet.
 func (t *ReadTx) LastMessage() (int64, error) {
 	return t.c.int("SELECT coalesce(max(num), 0) FROM message")
@@ -39,31 +46,59 @@ func (t *ReadTx) HeldFiles() (count int, bytes int64, err error) {
 // conversation, or one that was deleted, is passed over. It returns how many were
 // new.
 func (t *Tx) RestoreMessages(all []chat.StoredMessage) (added int, err error) {
-	for i := range all {
-		m := &all[i]
-		if m.Seq > math.MaxInt64 {
-			return added, fmt.Errorf("sqlite: place of a message: %w", ErrRange)
+	if len(all) >= restoreMany {
+		// Ids are random: the whole index of them is written to, again and again.
+		if err := t.do(restoreCache); err != nil {
+			return 0, err
 		}
-		n, err := t.c.changed(`INSERT INTO message
-				(id, conversation, seq, kind, state, unread, sent_at, received_at, sender, reply_to, text, files)
-			SELECT ?1, num, ?, ?, ?, ?, ?, ?, ?, ?, ?, ? FROM conversation
-			WHERE id = ? AND NOT EXISTS (SELECT 1 FROM gone WHERE id = ?1) ON CONFLICT (id) DO NOTHING`,
-			m.ID, int64(m.Seq), int(m.Kind), int(m.State), m.Unread,
-			m.SentAt, m.ReceivedAt, m.Sender, m.ReplyTo, m.Text, len(m.Attachments), m.Conversation)
+	}
+	counts, err := t.c.int("SELECT EXISTS (SELECT 1 FROM outbox WHERE counted = 0)")
+	if err != nil {
+		return 0, err
+	}
+	nums := map[chat.ConversationID]int64{}
+	for i := range all {
+		n, err := t.restoreMessage(&all[i], nums)
+		if err == nil && n > 0 && counts != 0 {
+			err = t.countOutbox(all[i].Message)
+		}
 		if err != nil {
 			return added, err
 		}
 		added += int(n)
-		if n > 0 {
-			err = t.countOutbox(m.Message)
-		} else {
-			err = t.do("UPDATE message SET state = ?, unread = ? WHERE id = ?", int(m.State), m.Unread, m.ID)
-		}
-		if err != nil {
-			return added, err
-		}
 	}
 	return added, nil
+}
+
+// restoreMessage stores one message and returns 1 if it was new. It inserts plain
+// values: for INSERT … SELECT SQLite keeps a journal of each statement, which takes
+// the longer the more a transaction has changed.
+func (t *Tx) restoreMessage(m *chat.StoredMessage, nums map[chat.ConversationID]int64) (int64, error) {
+	if m.Seq > math.MaxInt64 {
+		return 0, fmt.Errorf("sqlite: place of a message: %w", ErrRange)
+	}
+	in, known := nums[m.Conversation]
+	if !known {
+		_, err := t.c.one(func(r *row) { in = r.int64() }, "SELECT num FROM conversation WHERE id = ?", m.Conversation)
+		if err != nil {
+			return 0, err
+		}
+		nums[m.Conversation] = in // 0: there is none
+	}
+	if in != 0 {
+		gone, err := t.c.int("SELECT EXISTS (SELECT 1 FROM gone WHERE id = ?)", m.ID)
+		if err != nil || gone != 0 {
+			return 0, err
+		}
+		n, err := t.c.changed(`INSERT INTO message
+				(id, conversation, seq, kind, state, unread, sent_at, received_at, sender, reply_to, text, files)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
+			m.ID, in, int64(m.Seq), int(m.Kind), int(m.State), m.Unread, m.SentAt, m.ReceivedAt, m.Sender, m.ReplyTo, m.Text, len(m.Attachments))
+		if err != nil || n > 0 {
+			return n, err
+		}
+	}
+	return 0, t.do("UPDATE message SET state = ?, unread = ? WHERE id = ?", int(m.State), m.Unread, m.ID)
 }
 
 // Deleted returns up to limit ids of deleted messages, in their order, from after one
