@@ -121,7 +121,7 @@ bench: screen
 
 ## soak: the long versions: 1,000 kills, 10,000 waiting messages, long floods and temptations; half an hour, parts of it need root
 soak: go
-	KUVERT_SOAK=1 go test -count=1 -v -timeout 90m -run 'Lab|Flood|KillsWithANode|ThousandsWait' ./p2p/p2ptest ./cmd/kuvertd
+	KUVERT_SOAK=1 go test -count=1 -v -timeout 90m -run 'Lab|Flood|KillsWithANode|ThousandsWait|ALargeFile' ./p2p/p2ptest ./cmd/kuvertd
 
 ## vuln: known vulnerabilities; needs vuln.go.dev
 vuln: go

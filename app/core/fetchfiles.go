@@ -19,7 +19,7 @@ const (
 	maxDownloads       = 4 // files that come in at the same time
 	maxDownloadsPerson = 2 // of them from one person
 	// filesEvery is how often what waits is looked at without a reason.
-	filesEvery = 15 * time.Second
+	filesEvery = 5 * time.Minute
 	// wrongBlocks is after how many attempts that brought a wrong block a file is
 	// given up as damaged: the first one may be the other side's passing trouble.
 	wrongBlocks = 3
