@@ -158,8 +158,12 @@ func (c *Core) ClearConversation(ctx context.Context, conversation chat.Conversa
 	}, true)
 }
 
-// deleteExpired deletes what time is over for.
+// deleteExpired deletes what time is over for. It writes nothing if there is nothing.
 func (c *Core) deleteExpired(ctx context.Context) error {
+	some, err := read(ctx, c, func(tx ReadTx) ([]chat.MessageID, error) { return tx.Expired(c.now(), 1) })
+	if err != nil || len(some) == 0 {
+		return err
+	}
 	return c.deleteAll(ctx, func(tx ReadTx) ([]chat.MessageID, error) {
 		return tx.Expired(c.now(), deleteBatch)
 	}, true)
