@@ -66,11 +66,11 @@ type salvage struct {
 // since the page that says which table they are of may be the damaged one.
 func (s *salvage) about(rowid int64, r record) error {
 	switch {
-	case len(r) >= 10 && r[0].isNull() && r[1].isBlob(16) && r[2].isBlob(32) && r[3].isInt() && r[7].blob != nil: // conversation
+	case r.isConversation():
 		s.rooms[rowid] = salvagedRoom{chat.ConversationID(r[1].blob), chat.PersonID(r[2].blob)}
-	case len(r) == 9 && r[0].isBlob(32) && r[1].isText && r[2].isText && r[3].isText && r[4].isInt(): // contact
+	case r.isContact():
 		s.names[chat.PersonID(r[0].blob)] = string(r[1].blob)
-	case len(r) == 14 && r[0].isNull() && r[1].isBlob(16) && r[2].isInt() && r[3].isBlob(32) && r[10].isText: // file
+	case r.isFile():
 		id := chat.MessageID(r[1].blob)
 		s.files[id] = append(s.files[id], string(r[10].blob))
 	}
@@ -240,6 +240,18 @@ func (f field) isInt() bool          { return f.kind >= 1 && f.kind <= 9 && f.ki
 func (f field) isBlob(size int) bool { return !f.isText && f.blob != nil && len(f.blob) == size }
 
 type record []field
+
+func (r record) isConversation() bool {
+	return len(r) >= 10 && r[0].isNull() && r[1].isBlob(16) && r[2].isBlob(32) && r[3].isInt() && r[7].blob != nil
+}
+
+func (r record) isContact() bool {
+	return len(r) == 9 && r[0].isBlob(32) && r[1].isText && r[2].isText && r[3].isText && r[4].isInt()
+}
+
+func (r record) isFile() bool {
+	return len(r) == 14 && r[0].isNull() && r[1].isBlob(16) && r[2].isInt() && r[3].isBlob(32) && r[10].isText
+}
 
 // parseRecord reads a row; false if it is none.
 // https://sqlite.org/fileformat2.html#record_format
