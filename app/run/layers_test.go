@@ -42,6 +42,7 @@ var layers = map[string]layer{
 	"app/picture": {denied: join(network, sql, window, sealing, systems)},
 	"app/qr":      {own: []string{"app/chat"}, denied: join(network, sql, window, sealing)},
 	"app/sheet":   {own: []string{"app/qr", "assets/translations/words"}, denied: join(network, sql, window, sealing)},
+	"app/gdpr":    {own: []string{"app/core", "app/chat", "assets/translations/words"}, denied: join(network, sql, window, sealing)},
 	"app/ui":      {own: []string{"app/core", "app/chat", "app/event", "app/qr", "assets"}, denied: join(network, sql, sealing)},
 	"app/run":     {own: []string{"app/core", "app/chat", "app/event", "app/rpc", "p2p", "storage", "crypto"}, denied: join(window, sql)},
 	"app/apptest": {own: []string{"app/run", "app/core", "app/chat", "app/event", "p2p", "storage", "crypto"}, denied: window},
@@ -51,7 +52,7 @@ var layers = map[string]layer{
 	"p2p":                    {denied: join(sql, window)},
 	"storage":                {own: []string{"app/chat"}, denied: join(network, window)},
 	"assets":                 {denied: join(network, sql, sealing)},
-	"cmd/kuvertd":            {own: []string{"app/run", "app/rpc", "app/core", "app/chat", "app/event", "app/qr", "app/sheet", "assets/translations/words"}, denied: join(sql, window)},
+	"cmd/kuvertd":            {own: []string{"app/run", "app/rpc", "app/core", "app/chat", "app/event", "app/qr", "app/sheet", "app/gdpr", "assets/translations/words"}, denied: join(sql, window)},
 	"cmd/kuvert":             {own: []string{"app/run", "app/core", "app/chat", "app/event", "app/qr", "app/sheet", "app/ui", "assets"}, denied: sql},
 }
 

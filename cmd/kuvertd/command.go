@@ -48,7 +48,7 @@ type command struct {
 
 // commands in the order in which the help shows them.
 func commands() []command {
-	return slices.Concat(profileCommands, vaultCommands, backupCommands, peopleCommands, messageCommands, lifetimeCommands, salvageCommands, fileCommands, networkCommands, nodeCommands)
+	return slices.Concat(profileCommands, vaultCommands, backupCommands, peopleCommands, messageCommands, lifetimeCommands, salvageCommands, fileCommands, networkCommands, nodeCommands, rightsCommands)
 }
 
 // errUsage is wrong use; its text says what is wrong.
