@@ -15,7 +15,6 @@ import (
 
 	"github.com/kuvert-im/kuvert/app/chat"
 	"github.com/kuvert-im/kuvert/app/run"
-	"github.com/kuvert-im/kuvert/storage/sqlite"
 )
 
 var salvageCommands = []command{
@@ -102,7 +101,7 @@ func newSalvageWriter(dir string) (*salvageWriter, error) {
 	return w, err
 }
 
-func (w *salvageWriter) write(s sqlite.Salvaged) error {
+func (w *salvageWriter) write(s run.Salvaged) error {
 	m := s.Message
 	if m.Kind != chat.KindText {
 		return nil
