@@ -38,17 +38,46 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// startWriting starts a process that writes the file again and again.
+func startWriting(t *testing.T, path string) *exec.Cmd {
+	t.Helper()
+	for _, old := range []string{path, path + ".part"} {
+		if err := os.Remove(old); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), killed+"="+path)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return cmd
+}
+
+// timeToWrite is how long the process needs for its first file, its start included.
+func timeToWrite(t *testing.T, path string) time.Duration {
+	t.Helper()
+	begin := time.Now()
+	cmd := startWriting(t, path)
+	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
+	for time.Since(begin) < time.Minute {
+		if _, err := os.Stat(path); err == nil {
+			return time.Since(begin)
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Fatal("no file within a minute")
+	return 0
+}
+
 // A process killed at any moment leaves no file of the name, or a whole one.
 func TestKill9(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "b.age")
 	there, partial := 0, 0
+	whole := timeToWrite(t, path)
 	for i := range 25 {
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), killed+"="+path)
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(time.Duration(20+i*13) * time.Millisecond)
+		cmd := startWriting(t, path)
+		time.Sleep(whole * time.Duration(i+1) / 15) // from early in the first file to late in the second
 		_ = cmd.Process.Kill()
 		var exit *exec.ExitError
 		if err := cmd.Wait(); !errors.As(err, &exit) || exit.ExitCode() == 1 {
