@@ -268,8 +268,8 @@ func memoryOf(t *testing.T, d *daemon, what string) int64 {
 // bareID is the protocol of the bare stream, bareSize the variable that makes this
 // program its listener.
 const (
-	bareID   protocol.ID = "/bare/1"
-	bareSize             = "KUVERT_TEST_BARE_STREAM"
+	bareID   = protocol.ID("/bare/1")
+	bareSize = "KUVERT_TEST_BARE_STREAM"
 )
 
 func bareHost(t *testing.T) host.Host {
