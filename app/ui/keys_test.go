@@ -22,7 +22,7 @@ func TestKeysInUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	used := map[string]bool{}
-	key := regexp.MustCompile(`"((main|search|conversation|delivery|notify|tray|error)\.[a-z._]*[a-z])"`)
+	key := regexp.MustCompile(`"((main|search|conversation|delivery|notify|tray|error|file)\.[a-z0-9._]*[a-z0-9])"`)
 	var files []string
 	for _, dir := range []string{".", "widgets", "notify", "../../cmd/kuvert"} {
 		found, err := filepath.Glob(filepath.Join(dir, "*.go"))
@@ -42,6 +42,9 @@ func TestKeysInUse(t *testing.T) {
 		for _, m := range key.FindAllSubmatch(src, -1) {
 			used[string(m[1])] = true
 		}
+	}
+	for _, k := range timerSentences {
+		used[k] = true
 	}
 	for k := range there {
 		if !used[k] {

@@ -30,7 +30,12 @@ func limitChild(path string) error {
 		return err
 	}
 	free := limit.Cur
-	limit.Cur = 256 << 10
+	limit.Cur = 512 << 10 // and what is there already
+	for _, name := range []string{path, path + "-wal"} {
+		if st, err := os.Stat(name); err == nil {
+			limit.Cur = max(limit.Cur, uint64(st.Size())+512<<10) //nolint:gosec // not negative
+		}
+	}
 	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
 		return err
 	}
