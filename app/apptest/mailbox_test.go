@@ -199,7 +199,7 @@ func TestMailboxRestoredFromAnOldCopy(t *testing.T) {
 func TestManyMessagesThroughAMailbox(t *testing.T) {
 	twoAndStation(t, func(w *apptest.World, alice, bob *apptest.Person, _ *apptest.Station) {
 		t := w.T
-		const count = 2000
+		count := fewer(2000, 900)
 		w.Net.SetFar(true)
 		bob.Quits()
 		var ids []chat.MessageID
