@@ -129,7 +129,7 @@ func TestAFileSurvivesKills(t *testing.T) {
 	const size = 64 << 20
 	dir, env := testEnv(t)
 	a, b, _, db, id, hash := offer(t, dir, env, size)
-	fileOfSide(t, b, id, "--fetch")
+	fetchNow(t, b, id)
 	for i := range int64(2) {
 		killAt(t, b, db, (2*i+1)*size/4)
 		if left := fileOfSide(t, b, id); left.Got < (2*i+1)*size/4-onItsWay || left.State != chat.FileWaiting {
@@ -148,6 +148,20 @@ func TestAFileSurvivesKills(t *testing.T) {
 		if n := drafts(t, s); n != 0 {
 			t.Errorf("%s: %d unfinished files", s.name, n)
 		}
+	}
+}
+
+// fetchNow begins to fetch a file, in no more time than a call takes: another process
+// might end when the file is already here.
+func fetchNow(t *testing.T, s *side, id chat.MessageID) {
+	t.Helper()
+	c, err := run.Attach(t.Context(), s.profile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close() //nolint:errcheck // nothing waits for it
+	if err := c.FetchFile(t.Context(), id, 0); err != nil {
+		t.Fatal(err)
 	}
 }
 

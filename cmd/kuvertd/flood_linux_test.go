@@ -375,6 +375,9 @@ func resident(t *testing.T, pid int) (kib int) {
 // A thousand attackers, from many addresses and of several kinds, at a real node: it
 // grows by at most 128 MB, and a member's mail goes through meanwhile.
 func TestNodeUnderFlood(t *testing.T) {
+	if underRace {
+		t.Skip("measures memory, of which the race detector takes a multiple")
+	}
 	n := p2ptest.NewInternet(t, p2ptest.Cone, p2ptest.Cone)
 	from := n.Crowd(190)
 	cmd := n.Command(p2ptest.Public, kuvertd, "node", "--json", "--data", t.TempDir(), "--listen", "0.0.0.0:4040")

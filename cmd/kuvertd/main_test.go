@@ -27,6 +27,7 @@ const patience = 60 * time.Second
 
 var (
 	buildFlags []string
+	underRace  bool   // the race detector multiplies memory and time
 	kuvertd    string // the real program
 )
 
