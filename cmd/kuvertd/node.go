@@ -106,10 +106,11 @@ func (e *env) nodeReady(r run.NodeReady, picture string) error {
 		}
 	}
 	return e.show(nodeStarted{r.Link, r.ID, r.Addrs, r.Metrics}, func(w io.Writer) {
-		fmt.Fprintf(w, nodeSays, code.Terminal(isTerminal(w)), r.Link, strings.Join(r.Addrs, ", "))
+		counts := ""
 		if r.Metrics != "" {
-			fmt.Fprintf(w, "Counts for this machine alone: %s\n\n", r.Metrics)
+			counts = "Counts for this machine alone: " + r.Metrics + "\n"
 		}
+		fmt.Fprintf(w, nodeSays, code.Terminal(isTerminal(w)), r.Link, strings.Join(r.Addrs, ", "), counts)
 	})
 }
 
@@ -125,7 +126,7 @@ Mailbox): paste the text, or show the picture. A new link, if this one got about
 start with --new-link.
 
 Addresses: %s
-It runs until it is told to end (Ctrl+C or SIGTERM).
+%sIt runs until it is told to end (Ctrl+C or SIGTERM).
 
 `
 
