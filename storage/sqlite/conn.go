@@ -106,7 +106,11 @@ func (c *conn) changed(query string, args ...any) (int64, error) {
 	return res.RowsAffected()
 }
 
-// rows calls scan for each row that query returns. scan must not use c.
+// errEnough is returned by a scan that needs no more rows.
+var errEnough = errors.New("sqlite: enough rows")
+
+// rows calls scan for each row that query returns, or until it returns errEnough.
+// scan must not use c.
 func (c *conn) rows(scan func(*row) error, query string, args ...any) error {
 	st, err := c.ready(query, args)
 	if err != nil {
@@ -138,10 +142,12 @@ func scanAll(rs driver.Rows, dest []driver.Value, scan func(*row) error) error {
 			return err
 		}
 		r := row{values: dest}
-		if err := scan(&r); err != nil {
+		switch err := scan(&r); {
+		case errors.Is(err, errEnough):
+			return r.err
+		case err != nil:
 			return err
-		}
-		if r.err != nil {
+		case r.err != nil:
 			return r.err
 		}
 	}

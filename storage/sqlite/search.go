@@ -1,10 +1,6 @@
 package sqlite
 
 import (
-	"context"
-	"database/sql/driver"
-	"errors"
-	"io"
 	"math"
 	"strings"
 	"time"
@@ -202,7 +198,7 @@ func (s *search) stretch(n int64) (full bool, err error) {
 		from = max(s.before-scanned, 1)
 	}
 	args[len(args)-1] = from
-	err = s.c.until(func(r *row) bool {
+	err = s.c.rows(func(r *row) error {
 		c := scanCandidate(r)
 		if hit, ok := s.check(&c); ok {
 			s.hits = append(s.hits, hit)
@@ -210,8 +206,9 @@ func (s *search) stretch(n int64) (full bool, err error) {
 		full = len(s.hits) >= s.limit || time.Now().After(s.deadline)
 		if full {
 			s.before = c.num
+			return errEnough
 		}
-		return !full
+		return nil
 	}, query, args...)
 	if !full {
 		s.before = from
@@ -241,44 +238,4 @@ func (s *search) check(c *candidate) (chat.Hit, bool) {
 	hit := chat.Hit{Message: c.message}
 	hit.Snippet, hit.Marks = snippet(c.source(), s.patterns)
 	return hit, true
-}
-
-// until calls scan for each row that query returns until it returns false. scan
-// must not use c.
-func (c *conn) until(scan func(*row) bool, query string, args ...any) error {
-	st, err := c.ready(query, args)
-	if err != nil {
-		return c.failed(err)
-	}
-	rs, err := st.query.QueryContext(context.Background(), c.args)
-	if err != nil {
-		return c.failed(err)
-	}
-	if st.row == nil {
-		st.row = make([]driver.Value, len(rs.Columns()))
-	}
-	err = scanUntil(rs, st.row, scan)
-	if cerr := rs.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return c.failed(err)
-	}
-	return nil
-}
-
-func scanUntil(rs driver.Rows, dest []driver.Value, scan func(*row) bool) error {
-	for {
-		switch err := rs.Next(dest); {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return err
-		}
-		r := row{values: dest}
-		more := scan(&r)
-		if r.err != nil || !more {
-			return r.err
-		}
-	}
 }
