@@ -101,6 +101,7 @@ func (c *conversation) listen() {
 	h.OnSeek = c.seek
 	h.OnSeen = c.seen
 	h.OnMenu = c.menu
+	h.OnDelete = c.askDelete
 	h.OnDetails = func(it widgets.Item) { c.toggleDetails(it.Key.ID) }
 	h.OnAction = func(it widgets.Item) { c.resend(it.Key.ID) }
 	h.OnMore = func(it widgets.Item) { c.toggleWhole(it.Key.ID) }

@@ -125,7 +125,7 @@ func (c *conversation) menuItems(it widgets.Item) []*fyne.MenuItem {
 		items = append(items, fyne.NewMenuItemSeparator(),
 			fyne.NewMenuItem(t("conversation.menu.resend"), func() { c.resend(it.Key.ID) }))
 	}
-	return items
+	return append(items, c.deleteItem(it)...)
 }
 
 // openFrom opens a conversation from outside the window, such as a notification.

@@ -17,6 +17,7 @@ type change struct {
 	settings map[string]string
 	network  *core.Network
 	contacts []chat.Contact
+	gone     []chat.PersonID // are no contacts any more
 	convs    []chat.Conversation
 	waiting  *waiting // who waits for this person
 	view     *view
@@ -147,6 +148,7 @@ func (l *loader) loadContacts(ctx context.Context, c *change, n needs) (err erro
 	for _, id := range n.contacts {
 		p, err := l.client.Contact(ctx, id)
 		if errors.Is(err, chat.ErrNotFound) {
+			c.gone = append(c.gone, id)
 			continue
 		}
 		if err != nil {

@@ -3,6 +3,7 @@ package ui
 import (
 	"bytes"
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/kuvert-im/kuvert/app/chat"
@@ -262,6 +263,9 @@ func (t *timeline) changed(ctx context.Context, events []event.Event) (bool, err
 func (t *timeline) update(ctx context.Context, ids []chat.MessageID) error {
 	for _, id := range ids {
 		m, err := t.client.Message(ctx, id)
+		if errors.Is(err, chat.ErrNotFound) { // deleted since; the event that says so follows
+			continue
+		}
 		if err != nil {
 			return err
 		}

@@ -187,6 +187,9 @@ func (u *UI) applyPeople(c change) {
 	for _, p := range c.contacts {
 		u.contacts[p.ID] = named(p)
 	}
+	for _, id := range c.gone {
+		u.forget(id)
+	}
 	for _, v := range c.convs {
 		u.applyConversation(v, slices.Contains(c.added, v.ID))
 	}
@@ -195,6 +198,17 @@ func (u *UI) applyPeople(c change) {
 			u.leave()
 		}
 	}
+}
+
+// forget takes a person who was erased from the screen.
+func (u *UI) forget(id chat.PersonID) {
+	if id == u.current {
+		u.conv.stopSaving()
+		u.conv.dirty = false // there is nowhere left to store a draft
+		u.leave()
+	}
+	delete(u.contacts, id)
+	delete(u.convs, id)
 }
 
 func (u *UI) applyConversation(v chat.Conversation, added bool) {

@@ -65,6 +65,7 @@ type History struct {
 	OnSeen    func(seq uint64) // the highest place that is on screen
 	OnMenu    func(it Item, at fyne.Position)
 	OnDetails func(it Item)
+	OnDelete  func(it Item)
 	OnAction  func(it Item)
 	OnQuote   func(it Item)
 	OnMore    func(it Item)
@@ -109,6 +110,7 @@ func (h *History) SetItems(items []Item, older, newer bool) {
 	for i := range items {
 		h.index[items[i].Key] = i
 	}
+	h.keepCursor(old)
 	if keep, ok := h.survivor(old, oldAnchor); !ok || follow {
 		h.anchor, h.over = len(items)-1, 0
 	} else {

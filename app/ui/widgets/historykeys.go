@@ -1,6 +1,8 @@
 package widgets
 
 import (
+	"slices"
+
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/driver/desktop"
 )
@@ -62,6 +64,10 @@ func (h *History) TypedKey(e *fyne.KeyEvent) {
 		if ok {
 			h.menu(it, h.cursorPoint())
 		}
+	case fyne.KeyDelete:
+		if ok {
+			h.call(h.OnDelete, it)
+		}
 	case fyne.KeyEscape:
 		if h.OnLeave != nil {
 			h.OnLeave()
@@ -105,6 +111,27 @@ func (h *History) step(by int) {
 		}
 	}
 	h.ScrollBy(-40 * float32(by))
+}
+
+// keepCursor puts the cursor of a message that is gone on its neighbour, the one
+// below first.
+func (h *History) keepCursor(old []Item) {
+	if _, there := h.index[h.cursor]; there || h.cursor == (Key{}) {
+		return
+	}
+	at := slices.IndexFunc(old, func(it Item) bool { return it.Key == h.cursor })
+	h.cursor = Key{}
+	for d := 1; at >= 0 && d < len(old); d++ {
+		for _, i := range [2]int{at + d, at - d} {
+			if i < 0 || i >= len(old) || old[i].Key.Kind != ItemBubble {
+				continue
+			}
+			if _, there := h.index[old[i].Key]; there {
+				h.cursor = old[i].Key
+				return
+			}
+		}
+	}
 }
 
 func (h *History) cursorItem() (Item, bool) {
