@@ -47,6 +47,12 @@ func TestPictures(t *testing.T) {
 			x.pump.pass(time.Second)
 		}},
 		{"search-nothing-small", setup{size: fyne.NewSize(theme.CollapseUnder, theme.MinHeight)}, func(x *world) { x.look("xyzzy") }},
+		{"search-narrow-de", setup{size: small}, func(x *world) {
+			x.talk(thomas)
+			x.u.focusSearch()
+			x.look("die er")
+		}},
+		{"search-narrow-dark-en", setup{size: small, theme: theme.Dark, language: "en"}, func(x *world) { x.u.focusSearch() }},
 		{"reading-back", setup{client: uitest.Office(400), size: fyne.NewSize(1600, 700)}, func(x *world) {
 			x.talk(sabine)
 			x.u.conv.history.ScrollBy(2000)

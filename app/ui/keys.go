@@ -79,12 +79,15 @@ func (u *UI) unlessLocked(k desktop.CustomShortcut, f func()) func() {
 	}
 }
 
+// focusSearch puts the cursor into the search field, on its own screen where the
+// sidebar has no room for it.
 func (u *UI) focusSearch() {
-	if u.side.search.Visible() && !u.side.narrow {
-		u.cfg.Window.Canvas().Focus(u.side.search)
-	} else {
-		u.cfg.Window.Canvas().Focus(u.side.list)
+	pane := u.side.finder.pane
+	if u.side.narrow && !pane.open {
+		u.host.openOver(pane)
+		return
 	}
+	pane.Focus()
 }
 
 func (u *UI) showCurrent() {

@@ -33,11 +33,13 @@ type period struct {
 }
 
 // finder is the search in everything: what the sidebar shows while something
-// stands in its field. It belongs to the UI thread.
+// stands in its field, or its searchPane where the sidebar is collapsed. It
+// belongs to the UI thread.
 type finder struct {
 	u       *UI
 	root    *fyne.Container // the filters
 	results *widgets.Results
+	pane    *searchPane
 	from    *widgets.MenuChip
 	in      *widgets.MenuChip
 	when    *widgets.MenuChip
@@ -66,13 +68,23 @@ func newFinder(u *UI) *finder {
 	f.results.OnOpen = f.open
 	f.results.OnMore = f.more
 	f.results.OnUp = func() { u.cfg.Window.Canvas().Focus(u.side.search) }
-	f.results.OnLeave = func() { u.side.search.SetText("") }
+	f.results.OnLeave = f.leave
 	f.root = container.New(quarters{}, f.from, f.in, f.when, f.file)
+	f.pane = &searchPane{u: u}
 	return f
 }
 
 // active reports whether a search is shown.
-func (f *finder) active() bool { return f.text != "" && !f.u.side.narrow }
+func (f *finder) active() bool { return f.text != "" && (!f.u.side.narrow || f.pane.open) }
+
+// leave ends the search; its pane, too.
+func (f *finder) leave() {
+	if f.pane.open {
+		f.u.Back()
+		return
+	}
+	f.u.side.search.SetText("")
+}
 
 // typed is told what stands in the field.
 func (f *finder) typed(text string) {
@@ -241,7 +253,9 @@ func (f *finder) open(line widgets.Found) {
 		f.u.ShowConversation(line.Contact)
 		return
 	}
+	f.pane.keep = true
 	f.u.ShowMessage(line.Contact, chat.Position{Seq: line.Seq, ID: line.Message})
+	f.pane.keep = false
 }
 
 // menu opens the menu of a filter under its chip.

@@ -11,6 +11,7 @@ import (
 	"fyne.io/fyne/v2/test"
 
 	"github.com/kuvert-im/kuvert/app/chat"
+	"github.com/kuvert-im/kuvert/app/ui/theme"
 	"github.com/kuvert-im/kuvert/app/ui/uitest"
 	"github.com/kuvert-im/kuvert/app/ui/widgets"
 )
@@ -102,6 +103,69 @@ func TestSearchFindsMessagesAndLeadsThere(t *testing.T) {
 	x.pump.pass(markTime)
 	if marked, there := shown(); marked || !there {
 		t.Errorf("after a while the message is there: %v, marked: %v", there, marked)
+	}
+}
+
+// TestSearchInANarrowWindow: the collapsed sidebar leads to the same search.
+func TestSearchInANarrowWindow(t *testing.T) {
+	x := open(t, setup{client: uitest.Office(900), size: fyne.NewSize(theme.MinWidth, theme.MinHeight)}).talk(sabine)
+	x.mustNotSay("In allen Unterhaltungen suchen")
+	test.Tap(x.u.side.find)
+	x.mustSay("In allen Unterhaltungen suchen")
+	if x.w.Canvas().Focused() != fyne.Focusable(x.u.side.search) {
+		t.Fatal("no cursor in the field")
+	}
+	test.Type(x.u.side.search, "skonto")
+	found := x.look("skonto")
+	if len(found) < 2 || !uitest.Shown(x.w, x.u.side.finder.results) {
+		t.Fatalf("shows %q", lines(found))
+	}
+	hit := found[1]
+	x.u.side.finder.open(hit)
+	x.pump.run()
+	if x.u.current != hit.Contact || x.u.host.screen != nil || !x.u.conv.root.Visible() {
+		t.Fatal("a hit does not lead to its conversation")
+	}
+	if !x.u.conv.history.OnScreen(widgets.Key{Kind: widgets.ItemBubble, ID: hit.Message}) {
+		t.Error("the message is not on the screen")
+	}
+	x.u.focusSearch()
+	if x.u.side.search.SelectedText() != "skonto" || !slices.Equal(lines(x.u.side.finder.results.Found()), lines(found)) {
+		t.Error("the next hit is not at hand")
+	}
+	x.look("xyzzy")
+	x.mustSay("Nichts gefunden")
+	x.press(fyne.KeyEscape)
+	if x.u.host.screen != nil || x.u.side.search.Text != "" || x.w.Canvas().Focused() != fyne.Focusable(x.u.conv.composer) {
+		t.Error("Escape does not lead back to writing")
+	}
+}
+
+// TestSearchWhileTheWindowChanges: made wide or narrow, it goes on.
+func TestSearchWhileTheWindowChanges(t *testing.T) {
+	x := open(t, setup{}).talk(thomas)
+	large, small := fyne.NewSize(1100, 720), fyne.NewSize(theme.MinWidth, theme.MinHeight)
+	results := x.u.side.finder.results
+	found := lines(x.look("die"))
+	for _, step := range []struct {
+		size  fyne.Size
+		ask   bool
+		shown bool
+	}{{large, false, true}, {small, false, false}, {small, true, true}, {large, false, true}, {small, false, false}} {
+		x.w.Resize(step.size)
+		if step.ask {
+			x.u.focusSearch()
+		}
+		x.pump.run()
+		if uitest.Shown(x.w, results) != step.shown || uitest.Shown(x.w, x.u.side.searchBox) != step.shown {
+			t.Errorf("%v, asked %v: the search is shown: %v", step.size, step.ask, !step.shown)
+		}
+		if x.u.side.search.Text != "die" || !slices.Equal(lines(results.Found()), found) {
+			t.Errorf("%v: the search is another one", step.size)
+		}
+		if list := uitest.Shown(x.w, x.u.side.list); list == (step.size == large) {
+			t.Errorf("%v: the list is shown: %v", step.size, list)
+		}
 	}
 }
 

@@ -34,6 +34,7 @@ type sidebar struct {
 	root           *fyne.Container
 	title          *parts.Text
 	add, settings  *widgets.IconButton
+	find           *widgets.IconButton // in place of the field where there is no room for it
 	search         *widgets.Search
 	searchBox      fyne.CanvasObject
 	chips          *widgets.Chips
@@ -41,6 +42,7 @@ type sidebar struct {
 	waiting        *widgets.Banner
 	list           *widgets.List
 	hint, hintMore *parts.Text
+	ground, line   fyne.CanvasObject
 	footer         *widgets.Footer
 	narrow         bool
 }
@@ -49,6 +51,7 @@ func newSidebar(u *UI) *sidebar {
 	s := &sidebar{u: u, title: parts.Title(t("main.title")), hint: parts.Body("").Centered().Colored(theme.ColorMuted), hintMore: parts.Tiny("").Centered()}
 	s.add = widgets.NewIconButton(u.tips, icons.AddContact, t("main.add"), u.ShowAddContact)
 	s.settings = widgets.NewIconButton(u.tips, icons.Settings, t("main.settings"), u.ShowSettings)
+	s.find = widgets.NewIconButton(u.tips, icons.Search, t("main.search.start"), u.focusSearch)
 	s.search, s.searchBox = widgets.NewSearch(u.tips, t("main.search"), t("main.search.clear"), func(text string) { s.finder.typed(text) })
 	s.finder = newFinder(u)
 	s.chips = widgets.NewChips(t("main.filter.all"), t("main.filter.unread"))
@@ -59,13 +62,26 @@ func newSidebar(u *UI) *sidebar {
 	s.list.OnOpen = u.ShowConversation
 	s.search.OnDown = s.focusBelow
 	s.search.OnSubmitted = func(string) { s.openFirst() }
+	s.search.OnLeave = s.finder.leave
 	s.footer = widgets.NewFooter(u.tips)
 	s.footer.OnTap = u.ShowNetwork
-	s.root = container.New(s, parts.Ground(theme.ColorSidebar, 0, ""), s.title, s.add, s.settings, s.searchBox, s.chips, s.finder.root, s.waiting,
-		s.list, s.finder.results, s.hint, s.hintMore, parts.Ground(ftheme.ColorNameSeparator, 0, ""), s.footer)
+	s.ground, s.line = parts.Ground(theme.ColorSidebar, 0, ""), parts.Ground(ftheme.ColorNameSeparator, 0, "")
+	s.root = container.New(s, s.objects()...)
 	s.hint.Hide()
 	s.hintMore.Hide()
 	return s
+}
+
+// objects are what the sidebar shows. Collapsed, what belongs to the search is in
+// the searchPane.
+func (s *sidebar) objects() []fyne.CanvasObject {
+	if s.narrow {
+		return []fyne.CanvasObject{s.ground, s.add, s.find, s.list, s.line, s.settings, s.footer}
+	}
+	return []fyne.CanvasObject{
+		s.ground, s.title, s.add, s.settings, s.searchBox, s.chips, s.finder.root, s.waiting,
+		s.list, s.finder.results, s.hint, s.hintMore, s.line, s.footer,
+	}
 }
 
 // openFirst opens what the search found first.
@@ -89,25 +105,26 @@ func (s *sidebar) relayout() {
 	found := s.finder.active()
 	show(s.finder.root, found)
 	show(s.finder.results, found)
-	show(s.list, !found)
-	show(s.chips, !found && !s.narrow)
+	show(s.list, !found || s.narrow)
+	show(s.chips, !found)
 	s.root.Refresh()
+	s.finder.pane.refresh()
 	if !found {
 		s.u.showRows()
 	}
 }
 
+// setNarrow collapses the sidebar, or opens it again. A search under way stays: it
+// is at hand behind the button.
 func (s *sidebar) setNarrow(narrow bool) {
+	s.finder.pane.shut()
 	s.narrow = narrow
 	s.list.SetNarrow(narrow)
 	s.footer.SetNarrow(narrow)
 	if narrow {
-		s.search.SetText("")
 		s.chips.Choose(filterAll)
 	}
-	for _, o := range []fyne.CanvasObject{s.title, s.searchBox} {
-		show(o, !narrow)
-	}
+	s.root.Objects = s.objects()
 	s.relayout()
 	s.u.showRows()
 }
@@ -118,47 +135,64 @@ func (s *sidebar) MinSize([]fyne.CanvasObject) fyne.Size {
 }
 
 // Layout implements fyne.Layout.
-func (s *sidebar) Layout(o []fyne.CanvasObject, size fyne.Size) {
-	put(o[0], 0, 0, size.Width, size.Height)
-	foot := float32(theme.Footer)
+func (s *sidebar) Layout(_ []fyne.CanvasObject, size fyne.Size) {
+	put(s.ground, 0, 0, size.Width, size.Height)
 	if s.narrow {
-		foot = 2 * theme.HitArea
+		s.layoutNarrow(size.Width, size.Height)
+		return
 	}
-	line := o[len(o)-2]
-	put(line, 0, size.Height-foot-1, size.Width, 1)
-	y := s.layoutHead(size.Width, size.Height, foot)
-	if h := s.waiting.Height(size.Width); h > 0 && !s.narrow && !s.finder.active() {
+	bottom := size.Height - theme.Footer - 1
+	put(s.line, 0, bottom, size.Width, 1)
+	put(s.footer, 0, bottom+1, size.Width, theme.Footer)
+	y := s.layoutHead(size.Width)
+	if h := s.waiting.Height(size.Width); h > 0 && !s.finder.active() {
 		put(s.waiting, 0, y, size.Width, h)
 		y += h + 4
 	}
-	put(s.list, 0, y, size.Width, max(0, size.Height-foot-1-y))
-	put(s.finder.results, 0, y, size.Width, max(0, size.Height-foot-1-y))
-	pad := float32(24)
-	put(s.hint, pad, y+32, size.Width-2*pad, s.hint.MinSize().Height)
-	put(s.hintMore, pad, y+32+s.hint.MinSize().Height+4, size.Width-2*pad, s.hintMore.MinSize().Height)
+	put(s.list, 0, y, size.Width, max(0, bottom-y))
+	put(s.finder.results, 0, y, size.Width, max(0, bottom-y))
+	s.layoutHint(y, size.Width)
 }
 
-// layoutHead places what is above the list, and the footer, and returns where the
-// list begins. Collapsed there is only room for the two buttons.
-func (s *sidebar) layoutHead(w, h, foot float32) float32 {
+// layoutNarrow places what there is room for: buttons and pictures.
+func (s *sidebar) layoutNarrow(w, h float32) {
+	const hit, foot = theme.HitArea, 2 * theme.HitArea
+	put(s.add, (w-hit)/2, float32(theme.Header-hit)/2, hit, hit)
+	put(s.find, (w-hit)/2, theme.Header, hit, hit)
+	y := float32(theme.Header + hit + 8)
+	put(s.list, 0, y, w, max(0, h-foot-1-y))
+	put(s.line, 0, h-foot-1, w, 1)
+	put(s.settings, (w-hit)/2, h-foot, hit, hit)
+	put(s.footer, 0, h-hit, w, hit)
+}
+
+// layoutHead places what is above the list and returns where the list begins.
+func (s *sidebar) layoutHead(w float32) float32 {
 	const hit = theme.HitArea
 	top := float32(theme.Header-hit) / 2
-	if s.narrow {
-		put(s.add, (w-hit)/2, top, hit, hit)
-		put(s.settings, (w-hit)/2, h-foot, hit, hit)
-		put(s.footer, 0, h-hit, w, hit)
-		return theme.Header
-	}
-	put(s.footer, 0, h-foot, w, foot)
 	put(s.settings, w-theme.SidebarInset-hit+8, top, hit, hit)
 	put(s.add, w-theme.SidebarInset-2*hit+8, top, hit, hit)
 	tm := s.title.MinSize()
 	put(s.title, theme.SidebarInset+4, (theme.Header-tm.Height)/2, w-2*hit-2*theme.SidebarInset-4, tm.Height)
-	put(s.searchBox, theme.SidebarInset, theme.Header+4, w-2*theme.SidebarInset, searchHeight)
-	y := float32(theme.Header + 4 + searchHeight)
-	put(s.chips, theme.SidebarInset, y+8, w-2*theme.SidebarInset, s.chips.MinSize().Height)
+	put(s.chips, theme.SidebarInset, theme.Header+4+searchHeight+8, w-2*theme.SidebarInset, s.chips.MinSize().Height)
+	return s.layoutField(theme.Header+4, w)
+}
+
+// layoutField places the field and the filters of the search from y on and returns
+// where they end.
+func (s *sidebar) layoutField(y, w float32) float32 {
+	put(s.searchBox, theme.SidebarInset, y, w-2*theme.SidebarInset, searchHeight)
+	y += searchHeight
 	put(s.finder.root, theme.SidebarInset, y+8, w-2*theme.SidebarInset, s.finder.root.MinSize().Height)
 	return y + chipsHeight
+}
+
+// layoutHint places what is said where the list is empty.
+func (s *sidebar) layoutHint(y, w float32) {
+	const pad = 24
+	h := s.hint.MinSize().Height
+	put(s.hint, pad, y+32, w-2*pad, h)
+	put(s.hintMore, pad, y+32+h+4, w-2*pad, s.hintMore.MinSize().Height)
 }
 
 func (s *sidebar) showWaiting(w waiting) {
@@ -169,9 +203,6 @@ func (s *sidebar) showWaiting(w waiting) {
 		s.waiting.Set(widgets.ToneInfo, icons.Shield, count("main.comparing", w.comparing), t("main.comparing.show"))
 	default:
 		s.waiting.Set(widgets.ToneInfo, "", "", "")
-	}
-	if s.narrow {
-		s.waiting.Hide()
 	}
 	s.root.Refresh()
 }
@@ -191,9 +222,11 @@ func (s *sidebar) showFooter(n core.Network) {
 func (s *sidebar) showHint(rows int) {
 	title, text := "", ""
 	switch {
-	case rows > 0 || !s.u.ready || s.narrow:
+	case !s.u.ready || rows > 0 && (!s.narrow || s.finder.active()):
 	case s.finder.active():
 		title, text = t("main.search.none"), t("main.search.none.text")
+	case s.narrow:
+		title, text = t("main.search.start"), t("main.search.start.text")
 	case s.chips.Chosen() == filterUnread && len(s.u.contacts) > 0:
 		title = t("main.filter.none")
 	default:
@@ -204,6 +237,7 @@ func (s *sidebar) showHint(rows int) {
 	show(s.hint, title != "")
 	show(s.hintMore, text != "")
 	s.Layout(s.root.Objects, s.root.Size())
+	s.finder.pane.refresh()
 }
 
 // showRows shows the conversations that the search and the filter let through,

@@ -108,6 +108,13 @@ func Texts(w fyne.Window) []string {
 	return out
 }
 
+// Shown reports whether an object is seen in the window.
+func Shown(w fyne.Window, o fyne.CanvasObject) bool {
+	found := false
+	All(w, func(other fyne.CanvasObject, _ fyne.Position) { found = found || other == o })
+	return found
+}
+
 // Says reports whether a text stands somewhere in the window.
 func Says(w fyne.Window, text string) bool {
 	for _, t := range Texts(w) {
