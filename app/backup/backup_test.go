@@ -231,10 +231,25 @@ func TestFolder(t *testing.T) {
 	if _, err := backup.Parts(a3); !errors.Is(err, chat.ErrBackupPart) {
 		t.Errorf("gap: %v", err)
 	}
+	for _, gap := range []string{b0, touch(7, fresh, 2)} { // the newest chain without its beginning; without its middle
+		if err := os.Rename(gap, gap+"x"); err != nil {
+			t.Fatal(err)
+		}
+		touch(8, fresh, 3)
+		if got, err := backup.Parts(dir); !errors.Is(err, chat.ErrBackupPart) {
+			t.Errorf("folder with a gap: %v %v", got, err)
+		}
+		if err := os.Rename(gap+"x", gap); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := backup.Parts(dir); err != nil || len(got) != 4 {
+		t.Errorf("whole again: %v %v", got, err)
+	}
 	if err := backup.Remove(dir, old); err != nil {
 		t.Fatal(err)
 	}
-	if all, err := backup.List(dir); err != nil || len(all) != 2 {
+	if all, err := backup.List(dir); err != nil || len(all) != 4 {
 		t.Errorf("%v %v", all, err)
 	}
 	if _, err := backup.Parts(t.TempDir()); !errors.Is(err, chat.ErrNotBackup) {

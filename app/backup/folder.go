@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/kuvert-im/kuvert/app/chat"
@@ -75,7 +77,7 @@ func List(dir string) ([]Part, error) {
 // Parts returns the files that a restore has to read, in their order. path is a
 // single backup; or a file of an automatic one, which needs those of its chain
 // before it; or a folder of them, of which the newest chain is meant.
-// chat.ErrBackupPart if one in between is missing.
+// chat.ErrBackupPart if one of that is missing.
 func Parts(path string) ([]string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -109,34 +111,40 @@ func unbroken(all []Part, chain string) (paths []string) {
 	return paths
 }
 
+// newest returns the files of the chain that was written to last, all of them: an
+// earlier state must not come back without a word.
 func newest(dir string) ([]string, error) {
 	all, err := List(dir)
 	if err != nil {
 		return nil, err
 	}
-	var best []string
-	last := ""
-	for _, p := range all {
-		if p.Number != 0 {
-			continue
-		}
-		paths := unbroken(all, p.Chain)
-		end, _ := parsePart(paths[len(paths)-1])
-		if end.Day > last || end.Day == last && newer(paths, best) {
-			best, last = paths, end.Day
-		}
-	}
-	if best == nil {
+	if len(all) == 0 {
 		return nil, chat.ErrNotBackup
 	}
-	return best, nil
+	best := slices.MaxFunc(all, func(a, b Part) int {
+		return cmp.Or(strings.Compare(a.Day, b.Day), written(a.Path).Compare(written(b.Path)))
+	})
+	last := best.Number
+	for _, p := range all {
+		if p.Chain == best.Chain {
+			last = max(last, p.Number)
+		}
+	}
+	paths := unbroken(all, best.Chain)
+	if len(paths) <= last {
+		return nil, fmt.Errorf("backup: number %d: %w", len(paths), chat.ErrBackupPart)
+	}
+	return paths, nil
 }
 
-// newer decides between two chains that end on one day by when they were written.
-func newer(a, b []string) bool {
-	x, err := os.Stat(a[len(a)-1])
-	y, err2 := os.Stat(b[len(b)-1])
-	return err == nil && err2 == nil && x.ModTime().After(y.ModTime())
+// written is when a file was last written, to decide between those of one day; zero
+// if that is not known.
+func written(path string) time.Time {
+	info, err := os.Stat(path)
+	if err != nil {
+		return time.Time{}
+	}
+	return info.ModTime()
 }
 
 // Remove deletes all files of a chain in a folder and what an attempt left there.

@@ -25,7 +25,7 @@ import (
 type Reader struct {
 	Header
 
-	file   *os.File
+	file   *counted
 	tar    *tar.Reader
 	list   []member // what was read
 	counts map[string]int64
@@ -43,6 +43,30 @@ type Item struct {
 	File io.Reader
 }
 
+// counted is a file that tells how much of it was read.
+type counted struct {
+	*os.File
+	n    int64
+	note func(read int64) // nil for nobody
+}
+
+func (c *counted) Read(b []byte) (int, error) {
+	n, err := c.File.Read(b)
+	c.n += int64(n)
+	if c.note != nil {
+		c.note(c.n)
+	}
+	return n, err
+}
+
+// Watch has note called with the bytes read so far: now, and while Each reads about
+// every 64 KiB. nil ends that.
+func (r *Reader) Watch(note func(read int64)) {
+	if r.file.note = note; note != nil {
+		note(r.file.n)
+	}
+}
+
 // ageIntro is how every age file begins.
 const ageIntro = "age-encryption.org/"
 
@@ -54,13 +78,13 @@ func Open(path, passphrase string) (_ *Reader, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("backup: open: %w", err)
 	}
-	r := &Reader{file: f, counts: map[string]int64{}}
+	r := &Reader{file: &counted{File: f}, counts: map[string]int64{}}
 	defer func() {
 		if err != nil {
 			_ = f.Close()
 		}
 	}()
-	buf := bufio.NewReaderSize(f, bufferSize)
+	buf := bufio.NewReaderSize(r.file, bufferSize)
 	intro, err := buf.Peek(len(ageIntro))
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, fmt.Errorf("backup: read: %w", err)
@@ -258,10 +282,15 @@ func (r *Reader) Close() error { return r.file.Close() }
 
 // Verify reads a whole backup.
 func Verify(ctx context.Context, path, passphrase string) (Result, error) {
+	return verify(ctx, path, passphrase, nil)
+}
+
+func verify(ctx context.Context, path, passphrase string, note func(read int64)) (Result, error) {
 	r, err := Open(path, passphrase)
 	if err != nil {
 		return Result{}, err
 	}
+	r.Watch(note)
 	res, err := r.Each(ctx, func(Item) error { return nil })
 	return res, errors.Join(err, r.Close())
 }

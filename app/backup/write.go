@@ -27,6 +27,9 @@ type Options struct {
 	// Work is the logarithm of scrypt's work factor; 0 is the usual one. Tests take
 	// less.
 	Work int
+	// Verifying is called while Commit reads the file back, with how much of it was
+	// read, in bytes; nil for nobody.
+	Verifying func(read, size int64)
 }
 
 // Writer writes a backup. After an error it is of no more use but for Abort.
@@ -178,7 +181,7 @@ func (w *Writer) File(name string, size int64, r io.Reader) error {
 func (w *Writer) Commit(ctx context.Context) (Result, error) {
 	size, err := w.end()
 	if err == nil {
-		err = w.verify(ctx)
+		err = w.verify(ctx, size)
 	}
 	if err == nil {
 		err = os.Rename(partOf(w.path), w.path)
@@ -217,8 +220,12 @@ func (w *Writer) end() (size int64, err error) {
 }
 
 // verify reads the file back, as whoever restores it will.
-func (w *Writer) verify(ctx context.Context) error {
-	got, err := Verify(ctx, partOf(w.path), w.opts.Passphrase)
+func (w *Writer) verify(ctx context.Context, size int64) error {
+	note := w.opts.Verifying
+	if note == nil {
+		note = func(int64, int64) {}
+	}
+	got, err := verify(ctx, partOf(w.path), w.opts.Passphrase, func(read int64) { note(read, size) })
 	if err != nil {
 		return fmt.Errorf("verify: %w", err)
 	}
