@@ -452,7 +452,7 @@ func TestMove(t *testing.T) {
 			if got := alice.Texts(bob); len(got) != 3 {
 				t.Errorf("a moved profile shows %q", got)
 			}
-			if st, err := alice.Core.BackupStatus(ctx); err != nil || !st.Moved || st.Overdue {
+			if st, err := alice.Core.BackupStatus(ctx); err != nil || !st.Moved || st.Overdue || st.MovedAt.IsZero() || st.MovedTo != path {
 				t.Errorf("status %+v %v", st, err)
 			}
 			if got := bob.Texts(alice); slices.Contains(got, "wartet noch") {
@@ -461,10 +461,63 @@ func TestMove(t *testing.T) {
 			alice.Restarts()
 			w.Advance(time.Hour)
 		}
+		w.Section("the file is lost on the way, and written once more")
+		before, _ := alice.Core.BackupStatus(ctx)
+		path = filepath.Join(w.Folder(), "umzug2.age")
+		if _, err := alice.Core.Move(ctx, core.BackupOptions{Path: path, Passphrase: apptest.BackupPassphrase, Files: true}); err != nil {
+			t.Fatal(err)
+		}
+		if st, err := alice.Core.BackupStatus(ctx); err != nil || st.MovedTo != path || !st.MovedAt.Equal(before.MovedAt) {
+			t.Errorf("status %+v %v", st, err)
+		}
 		fresh := w.Restores(alice, path)
 		fresh.Receives(missed)
 		bob.Receives(waiting)
 		settle(w)
 		haveAll(t, fresh, bob, "eins", "ging nicht", "wartet noch", "an die neue")
+	})
+}
+
+// What the screens show: how far writing and restoring are, that a single backup
+// counts, and that nobody is warned right after a restore.
+func TestBackupProgressAndWarning(t *testing.T) {
+	two(t, func(w *apptest.World, alice, bob *apptest.Person) {
+		t := w.T
+		ctx := context.Background()
+		bob.Receives(alice.Sends(bob, "eins"))
+		overdue := func(p *apptest.Person, want bool, when string) core.BackupStatus {
+			t.Helper()
+			st, err := p.Core.BackupStatus(ctx)
+			if err != nil || st.Overdue != want {
+				t.Errorf("%s: %+v %v", when, st, err)
+			}
+			return st
+		}
+		overdue(alice, false, "on the first day")
+		w.Advance(core.BackupWarn + time.Hour)
+		overdue(alice, true, "after a week")
+		path := alice.BacksUp("alice.age")
+		if st := overdue(alice, false, "after a backup"); st.Once.IsZero() || st.Running || st.Percent != 0 {
+			t.Errorf("%+v", st)
+		}
+		seen, err := core.LookAtBackup(core.RestoreSource{Path: path, Passphrase: apptest.BackupPassphrase})
+		if err != nil || seen.Parts != 1 || !seen.Files || seen.MadeAt.IsZero() {
+			t.Errorf("%+v %v", seen, err)
+		}
+		if _, err := core.LookAtBackup(core.RestoreSource{Path: path, Passphrase: "something else"}); !errors.Is(err, chat.ErrBackupPassphrase) {
+			t.Errorf("%v", err)
+		}
+		alice.Quits()
+		n, last := w.NewComputer(bob), 0
+		_, err = n.Restore(core.RestoreSource{Path: bob.BacksUp("bob.age"), Passphrase: apptest.BackupPassphrase, Progress: func(percent int) {
+			if percent <= last || percent > 99 {
+				t.Errorf("%d after %d per cent", percent, last)
+			}
+			last = percent
+		}})
+		if err != nil || last != 99 {
+			t.Errorf("ended at %d per cent: %v", last, err)
+		}
+		overdue(w.Restores(alice, path), false, "right after a restore")
 	})
 }

@@ -26,8 +26,9 @@ const (
 
 // backupState is what the automatic backup remembers.
 type backupState struct {
-	Since  time.Time     `json:"since"`  // when it was set up
+	Since  time.Time     `json:"since"`  // when it was set up, or the profile restored
 	Folder string        `json:"folder"` // that the chains lie in
+	Once   time.Time     `json:"once"`   // when one of its own was written
 	Size   int64         `json:"size"`   // of the last file
 	Chains []backupChain `json:"chains"` // oldest first; increments go to the last
 }
@@ -162,7 +163,15 @@ func (c *Core) BackupStatus(ctx context.Context) (BackupStatus, error) {
 		trouble, _ := c.backups.trouble.Load().(BackupTrouble)
 		s := BackupStatus{
 			On: setup.Folder != "" && setup.Passphrase != "", Folder: setup.Folder, Files: setup.Files, Last: state.last(),
-			Size: state.Size, Running: c.backups.running.Load(), Trouble: trouble, Moved: c.hasMoved(),
+			Size: state.Size, Once: state.Once, Running: c.backups.running.Load(), Trouble: trouble, Moved: c.hasMoved(),
+		}
+		if s.Running {
+			s.Percent = int(c.backups.percent.Load())
+		}
+		if s.Moved {
+			if s.MovedAt, s.MovedTo, err = movedFrom(tx); err != nil {
+				return s, err
+			}
 		}
 		if s.On && !s.Last.IsZero() {
 			s.Next = s.Last.Add(BackupEvery)
@@ -179,7 +188,10 @@ func (c *Core) overdue(tx ReadTx, s BackupStatus, state backupState) (bool, erro
 		return false, nil
 	}
 	since := s.Last
-	if since.IsZero() && s.On {
+	if s.Once.After(since) {
+		since = s.Once
+	}
+	if since.IsZero() {
 		since = state.Since
 	}
 	if !since.IsZero() {

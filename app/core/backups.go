@@ -28,7 +28,8 @@ type Backups interface {
 	SetBackup(ctx context.Context, s BackupSetup) error
 	// Move makes a backup with everything, for another computer, and seals this
 	// profile: it can be read and sends and receives nothing any more. If the backup
-	// fails, nothing has changed. Errors as of Backup.
+	// fails, nothing has changed. A profile that has moved writes its backup once more:
+	// the file may have been lost on the way. Errors as of Backup but chat.ErrMoved.
 	Move(ctx context.Context, o BackupOptions) (BackupReport, error)
 }
 
@@ -86,15 +87,20 @@ type BackupStatus struct {
 	Last   time.Time `json:"last"` // the last one that was verified; zero: none yet
 	Size   int64     `json:"size"` // of that file, bytes
 	Next   time.Time `json:"next"` // zero: as soon as it can be
-	// Running says that one is being written now, Trouble why the last attempt came
-	// to nothing.
+	Once   time.Time `json:"once"` // the last one that Backup wrote; zero: none yet
+	// Running says that one is being written now, Percent how far it is, its being read
+	// back included; Trouble why the last attempt came to nothing.
 	Running bool          `json:"running"`
+	Percent int           `json:"percent"`
 	Trouble BackupTrouble `json:"trouble"`
 	// Overdue says that there was none for BackupWarn, or that none was ever set up
 	// though there is something to lose.
 	Overdue bool `json:"overdue"`
 	// Moved says that this profile has moved to another computer, and is sealed.
-	Moved bool `json:"moved"`
+	// MovedAt is when, MovedTo the file that was written for that; both may be unknown.
+	Moved   bool      `json:"moved"`
+	MovedAt time.Time `json:"moved_at"`
+	MovedTo string    `json:"moved_to"`
 }
 
 // BackupTrouble is why no backup could be made. The screens translate it.

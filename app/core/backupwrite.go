@@ -32,6 +32,7 @@ const (
 type backups struct {
 	mu      sync.Mutex // held while one is written
 	running atomic.Bool
+	percent atomic.Int64 // of the one being written
 	trouble atomic.Value // BackupTrouble
 	kick    chan struct{}
 
@@ -57,6 +58,7 @@ type dump struct {
 	// holds, last that of the last message of this one.
 	after, last int64
 	files       bool
+	size, held  int64                // of all files, and of those written, in bytes
 	has         map[chat.FileID]bool // files that earlier ones hold; those of this one are added
 }
 
@@ -76,7 +78,19 @@ func (c *Core) Backup(ctx context.Context, o BackupOptions) (BackupReport, error
 	if c.backups.sealed.Load() {
 		return BackupReport{}, chat.ErrMoved
 	}
-	return c.writeWhole(ctx, o)
+	r, err := c.writeWhole(ctx, o)
+	if err != nil {
+		return r, err
+	}
+	return r, c.update(ctx, func(s *step) error {
+		state, err := backupStateFrom(s)
+		if err != nil {
+			return err
+		}
+		state.Once = r.MadeAt
+		s.publish(event.Event{Kind: event.BackupChanged})
+		return s.putBackupState(state)
+	})
 }
 
 // writeWhole writes a backup of its own, which is no part of the automatic one.
@@ -103,6 +117,7 @@ func backupPassphrase(p string) bool {
 // write writes one file. The caller holds backups.mu.
 func (d *dump) write(ctx context.Context, path, passphrase string, h backup.Header) (BackupReport, error) {
 	c := d.core
+	c.backups.percent.Store(0)
 	c.backups.running.Store(true)
 	c.bus.Publish(event.Event{Kind: event.BackupChanged})
 	defer func() {
@@ -114,7 +129,10 @@ func (d *dump) write(ctx context.Context, path, passphrase string, h backup.Head
 		return BackupReport{}, err
 	}
 	h.MadeAt, h.Person, h.Files = c.now(), chat.PersonID(self.ID()).String(), d.files
-	d.out, err = backup.Create(path, h, backup.Options{Passphrase: passphrase, Work: c.backups.work})
+	d.out, err = backup.Create(path, h, backup.Options{
+		Passphrase: passphrase, Work: c.backups.work,
+		Verifying: func(read, size int64) { c.backups.reach(c, 50+50*read/max(1, size)) },
+	})
 	if err != nil {
 		return BackupReport{}, backupError(err)
 	}
@@ -127,6 +145,24 @@ func (d *dump) write(ctx context.Context, path, passphrase string, h backup.Head
 		return BackupReport{}, backupError(err)
 	}
 	return reportOf(path, done), nil
+}
+
+// reach notes how far the backup is, in per cent.
+func (b *backups) reach(c *Core, percent int64) {
+	percent = min(percent, 99)
+	if b.percent.Swap(percent) != percent {
+		c.bus.Publish(event.Event{Kind: event.BackupChanged})
+	}
+}
+
+// messageWeight is what a message counts beside the bytes of files: with its index
+// and its compression it takes about as long as that many of them.
+const messageWeight = 1000
+
+// tell notes how far the writing is: the first half of the work.
+func (d *dump) tell(at int64) {
+	of := (d.last-d.after)*messageWeight + d.size
+	d.core.backups.reach(d.core, 50*((at-d.after)*messageWeight+d.held)/max(1, of))
 }
 
 func reportOf(path string, r backup.Result) BackupReport {
@@ -143,9 +179,9 @@ const windowsDiskFull = syscall.Errno(112)
 // backupError adds the sentinel to what the system says of the place of a backup.
 func backupError(err error) error {
 	switch {
-	case errors.Is(err, syscall.ENOSPC), runtime.GOOS == "windows" && errors.Is(err, windowsDiskFull):
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), runtime.GOOS == "windows" && errors.Is(err, windowsDiskFull):
 		return fmt.Errorf("%w: %w", chat.ErrDiskFull, err)
-	case errors.Is(err, fs.ErrPermission):
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		return fmt.Errorf("%w: %w", chat.ErrReadOnly, err)
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%w: %w", chat.ErrBackupFolder, err)
@@ -170,6 +206,7 @@ func (d *dump) all(ctx context.Context) error {
 			break
 		}
 		at = next
+		d.tell(at)
 	}
 	return d.states(ctx)
 }
@@ -180,6 +217,11 @@ func (d *dump) head(tx ReadTx) error {
 		return err
 	}
 	d.last = last
+	if d.files {
+		if _, d.size, err = tx.HeldFiles(); err != nil {
+			return err
+		}
+	}
 	for _, part := range []func(ReadTx) error{d.profile, d.contacts, d.conversations, d.network, d.invitations, d.outbox, d.deleted} {
 		if err := part(tx); err != nil {
 			return err
@@ -378,11 +420,12 @@ func (d *dump) page(ctx context.Context, after int64) (next int64, err error) {
 			return next, err
 		}
 	}
-	return next, d.contents(ctx, held)
+	return next, d.contents(ctx, held, after)
 }
 
 // contents writes the sealed files that are here and in no earlier part.
-func (d *dump) contents(ctx context.Context, files []chat.File) error {
+// at is the number of the last message before.
+func (d *dump) contents(ctx context.Context, files []chat.File, at int64) error {
 	for _, f := range files {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -393,6 +436,7 @@ func (d *dump) contents(ctx context.Context, files []chat.File) error {
 		if err := d.content(f.ID); err != nil {
 			return err
 		}
+		d.tell(at)
 	}
 	return nil
 }
@@ -415,6 +459,7 @@ func (d *dump) content(id chat.FileID) error {
 		return err
 	}
 	d.has[id] = true
+	d.held += held.Size()
 	return d.out.File(name, held.Size(), io.NewSectionReader(held, 0, held.Size()))
 }
 
@@ -452,7 +497,7 @@ func (d *dump) states(ctx context.Context) error {
 				return err
 			}
 		}
-		if err := d.contents(ctx, held); err != nil {
+		if err := d.contents(ctx, held, d.last); err != nil {
 			return err
 		}
 	}

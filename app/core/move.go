@@ -2,15 +2,35 @@ package core
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"time"
 
 	"github.com/kuvert-im/kuvert/app/chat"
 	"github.com/kuvert-im/kuvert/app/event"
 )
 
-// secretMoved says that the profile has moved to another computer. It is not in
-// backups.
+// secretMoved says that the profile has moved to another computer: JSON of moved.
+// It is not in backups.
 const secretMoved = "moved"
+
+// moved is what a profile notes as it moves.
+type moved struct {
+	At time.Time `json:"at"`
+	To string    `json:"to"` // the file
+}
+
+// movedFrom reads when the profile moved and into which file. Profiles of before
+// these were noted have neither.
+func movedFrom(tx ReadTx) (at time.Time, to string, err error) {
+	b, err := tx.Secret(secretMoved)
+	if err != nil {
+		return at, "", err
+	}
+	var m moved
+	_ = json.Unmarshal(b, &m) // then it stays empty
+	return m.At, m.To, nil
+}
 
 // Moved reports whether the profile in a store has moved to another computer: it can
 // be read, and no network is to be opened for it.
@@ -32,8 +52,11 @@ func Moved(ctx context.Context, st Store) (moved bool, err error) {
 // on is refused for the moment and waits with its sender, so that nothing is
 // acknowledged that the backup does not hold.
 func (c *Core) Move(ctx context.Context, o BackupOptions) (BackupReport, error) {
+	if c.hasMoved() {
+		return c.move(ctx, o)
+	}
 	if !c.backups.sealed.CompareAndSwap(false, true) {
-		return BackupReport{}, chat.ErrMoved
+		return BackupReport{}, chat.ErrBackupRunning
 	}
 	r, err := c.move(ctx, o)
 	if err != nil {
@@ -54,7 +77,14 @@ func (c *Core) move(ctx context.Context, o BackupOptions) (BackupReport, error) 
 	if err != nil {
 		return r, err
 	}
-	return r, c.store.Update(ctx, func(tx Tx) error { return tx.PutSecret(secretMoved, []byte{1}) })
+	return r, c.store.Update(ctx, func(tx Tx) error {
+		m := moved{At: c.now(), To: r.Path}
+		if at, _, err := movedFrom(tx); err == nil {
+			m.At = at // when it was sealed, whatever was written since
+		}
+		b, err := json.Marshal(m)
+		return errors.Join(err, tx.PutSecret(secretMoved, b))
+	})
 }
 
 // hasMoved reports whether the profile has moved for good.

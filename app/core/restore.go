@@ -5,9 +5,11 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 
@@ -32,6 +34,8 @@ func readerOf(b []byte) io.Reader { return bytes.NewReader(b) }
 type RestoreSource struct {
 	Path       string // a backup, or the folder of the automatic one
 	Passphrase string
+	// Progress is called with how far it is, in per cent; nil for nobody.
+	Progress func(percent int)
 }
 
 // String keeps the passphrase out of texts.
@@ -70,12 +74,42 @@ func Restore(ctx context.Context, st Store, files FileStore, src RestoreSource) 
 	return r.out, nil
 }
 
+// BackupSeen is what can be told of a backup without reading all of it.
+type BackupSeen struct {
+	MadeAt time.Time // of the last file
+	Parts  int       // files that a restore reads
+	Files  bool      // with the files of the messages
+}
+
+// LookAtBackup says whether a restore from there can begin: the files are there, the
+// passphrase opens them, and they are a backup. It takes about a second and changes
+// nothing. Errors as of Restore.
+func LookAtBackup(src RestoreSource) (BackupSeen, error) {
+	paths, err := backup.Parts(src.Path)
+	if err != nil {
+		return BackupSeen{}, backupError(err)
+	}
+	in, err := backup.Open(paths[len(paths)-1], src.Passphrase)
+	if err != nil {
+		return BackupSeen{}, backupError(err)
+	}
+	if in.Number != len(paths)-1 { // it was given another name
+		err = chat.ErrBackupPart
+	}
+	return BackupSeen{MadeAt: in.MadeAt, Parts: len(paths), Files: in.Files}, errors.Join(err, in.Close())
+}
+
 // restore is one restore under way.
 type restore struct {
 	store Store
 	files FileStore
 	src   RestoreSource
 	out   Restored
+
+	// How much is to be read, was read of the files before, and of the present one, in
+	// bytes; of is 0 until the reading of all begins.
+	of, before, now int64
+	percent         int // told last
 
 	batch    []func(Tx) error
 	size     int // bytes in batch
@@ -106,6 +140,9 @@ func (r *restore) run(ctx context.Context, paths []string) error {
 		return err
 	}
 	before := backup.Header{}
+	if err := r.measure(paths); err != nil {
+		return err
+	}
 	for i, path := range paths {
 		res, err := r.each(ctx, path, r.body)
 		if err != nil {
@@ -127,6 +164,7 @@ func (r *restore) each(ctx context.Context, path string, take func(backup.Item) 
 	if err != nil {
 		return backup.Result{}, err
 	}
+	in.Watch(r.tell)
 	res, err := in.Each(ctx, func(it backup.Item) error {
 		if err := take(it); err != nil {
 			return err
@@ -139,7 +177,33 @@ func (r *restore) each(ctx context.Context, path string, take func(backup.Item) 
 	if err == nil {
 		err = r.flush(ctx)
 	}
+	r.before += r.now
 	return res, errors.Join(err, in.Close())
+}
+
+// measure begins to tell how far the restore is.
+func (r *restore) measure(paths []string) error {
+	r.of, r.before = 0, 0
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil {
+			return fmt.Errorf("core: restore: %w", err)
+		}
+		r.of += info.Size()
+	}
+	return nil
+}
+
+// tell passes on how far the restore is: read bytes of the present file.
+func (r *restore) tell(read int64) {
+	r.now = read
+	if r.src.Progress == nil || r.of == 0 {
+		return
+	}
+	if percent := int(min(99, 100*(r.before+read)/r.of)); percent != r.percent {
+		r.percent = percent
+		r.src.Progress(percent)
+	}
 }
 
 // flush stores what was collected.
@@ -259,6 +323,8 @@ func (r *restore) profile(it backup.Item) error {
 		for k, v := range l.Settings {
 			errs = append(errs, tx.PutSetting(k, v))
 		}
+		state, err := json.Marshal(backupState{Since: time.Now().UTC()}) // nobody is warned of none at once
+		errs = append(errs, err, tx.PutSecret(secretBackupState, state))
 		if l.Settings[SettingBackupFolder] != "" {
 			errs = append(errs, tx.PutSecret(secretBackupPass, []byte(r.src.Passphrase)))
 		}
