@@ -93,7 +93,7 @@ func (u *UI) note() notify.Note {
 	if u.settings[core.SettingNotifyContent] == "true" && v.Last != nil && !u.Locked() {
 		n.Title, n.Plain = u.contacts[n.Person].Name, false
 		if v.Unread == 1 && v.Last.Kind == chat.KindText {
-			n.Body = one(withFiles(*v.Last).Text)
+			n.Body = gist(*v.Last)
 		}
 	}
 	return n

@@ -53,8 +53,10 @@ type conversation struct {
 	dirty    bool   // the draft is not stored yet
 	stopSave func()
 	stopNote func()
-	stopTick func() // of the countdown in an open panel
-	focused  bool   // the composer had the cursor when the window lost the keyboard
+	stopTick func()                            // of the countdown in an open panel
+	cards    map[chat.MessageID]*widgets.Files // as shown last
+	thumbs   thumbs
+	focused  bool // the composer had the cursor when the window lost the keyboard
 }
 
 // goal is where a view is to be shown.
@@ -106,6 +108,8 @@ func (c *conversation) listen() {
 	h.OnAction = func(it widgets.Item) { c.resend(it.Key.ID) }
 	h.OnMore = func(it widgets.Item) { c.toggleWhole(it.Key.ID) }
 	h.OnQuote = func(it widgets.Item) { c.jump(it.QuoteOf) }
+	h.OnFile = func(it widgets.Item, place, do int) { c.fileDo(it.Key.ID, place, do) }
+	h.Thumbnail = c.thumbnail
 	h.OnCopy = func(s string) { fyne.CurrentApp().Clipboard().SetContent(s) }
 	h.OnRune = c.typeInto
 	c.composer.OnSend = c.send
@@ -197,9 +201,11 @@ func (c *conversation) show() {
 	if c.view == nil {
 		return
 	}
-	s := &scene{view: c.view, me: c.u.me.ID, name: c.u.contacts[c.id].Name, divided: c.divided, divider: c.divider, whole: c.whole, found: c.found, now: c.u.now()}
+	s := &scene{view: c.view, me: c.u.me.ID, name: c.u.contacts[c.id].Name, divided: c.divided, divider: c.divider, whole: c.whole, found: c.found, now: c.u.now(),
+		before: c.cards, made: map[chat.MessageID]*widgets.Files{}}
 	c.history.SetExtent(c.view.first, c.view.last)
 	items := s.items()
+	c.cards = s.made
 	c.history.SetItems(items, c.view.older, c.view.newer)
 	c.hint.SetText("")
 	if len(items) == 0 {
@@ -460,6 +466,14 @@ func (c *conversation) say(text string) {
 		c.trouble.Set(widgets.ToneError, icons.Alert, text, t("error.dismiss"))
 	}
 	c.root.Refresh()
+}
+
+// tell says what was done in a conversation, if it is still open.
+func (c *conversation) tell(id chat.PersonID, text string) {
+	if id == c.id {
+		c.trouble.Set(widgets.ToneInfo, icons.Check, text, t("error.dismiss"))
+		c.root.Refresh()
+	}
 }
 
 func (c *conversation) resend(id chat.MessageID) {

@@ -26,7 +26,10 @@ type scene struct {
 	divided bool                    // there is a line above what is new:
 	divider uint64                  // messages of others after this place
 	found   chat.MessageID          // a search led there
-	now     time.Time
+	// before are the files of the bubbles as they were shown last, made as they are
+	// now.
+	before, made map[chat.MessageID]*widgets.Files
+	now          time.Time
 }
 
 // items turns messages into what the history shows.
@@ -72,10 +75,10 @@ func (s *scene) item(m chat.Message, newestOwn bool) widgets.Item {
 	if m.Kind != chat.KindText {
 		return widgets.Item{Key: widgets.Key{Kind: widgets.ItemNotice, ID: m.ID}, Seq: m.Seq, Text: notice(m, s.name)}
 	}
-	m = withFiles(m)
 	it := widgets.Item{
 		Key: widgets.Key{Kind: widgets.ItemBubble, ID: m.ID}, Seq: m.Seq, Text: m.Text,
 		Own: m.Sender == s.me, Time: clock(shown(m)), Marked: m.ID == s.found,
+		Files: s.cards(m),
 	}
 	it.Shown, it.More = s.fold(m)
 	if it.Own {
@@ -159,7 +162,7 @@ func (s *scene) quote(it *widgets.Item, m chat.Message) {
 	if !ok || q.Kind != chat.KindText {
 		return
 	}
-	it.QuoteOf, it.Quote, it.QuoteWho = q.ID, one(withFiles(q).Text), s.name
+	it.QuoteOf, it.Quote, it.QuoteWho = q.ID, gist(q), s.name
 	if q.Sender == s.me {
 		it.QuoteWho = t("conversation.you")
 	}
@@ -212,14 +215,16 @@ func row(c chat.Contact, v chat.Conversation, me chat.PersonID, open bool, now t
 }
 
 func preview(r *widgets.Row, m chat.Message, name string, me chat.PersonID) {
-	m = withFiles(m)
+	if m.Kind == chat.KindText {
+		r.Icon, _ = fileLabel(m.Attachments)
+	}
 	switch {
 	case m.Kind != chat.KindText:
 		r.Preview = notice(m, name)
 	case m.Sender == me:
-		r.Lead, r.Preview, r.Mark = t("main.row.me"), one(m.Text), mark(m.State)
+		r.Lead, r.Preview, r.Mark = t("main.row.me"), gist(m), mark(m.State)
 	default:
-		r.Preview = one(m.Text)
+		r.Preview = gist(m)
 	}
 }
 

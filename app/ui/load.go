@@ -77,7 +77,7 @@ func (n *needs) one(e event.Event) {
 		n.convs = appendNew(n.convs, e.Conversation)
 		n.added = appendNew(n.added, e.Conversation)
 		n.network = true
-	case event.MessageChanged, event.FileChanged:
+	case event.MessageChanged:
 		n.convs = appendNew(n.convs, e.Conversation)
 		n.network = true
 	case event.ConversationChanged:
@@ -96,7 +96,7 @@ func (n *needs) one(e event.Event) {
 		n.settings, n.network = true, true
 	case event.WindowRequested:
 		n.window = true
-	case event.InvitationChanged, event.NearbyChanged, event.BackupChanged:
+	case event.InvitationChanged, event.NearbyChanged, event.BackupChanged, event.FileChanged: // a file's state is a message's
 	}
 }
 

@@ -35,6 +35,9 @@ type timeline struct {
 	opened       map[chat.MessageID]bool
 	ways         map[chat.MessageID]core.Delivery
 	quotes       map[chat.MessageID]chat.Message
+	infos        map[fileKey]core.FileInfo // of files that come in or are paused
+	stale        []chat.MessageID          // whose infos are out of date
+	seals        []core.Sealing            // what is being encrypted for this conversation
 }
 
 // view is a copy for the screen.
@@ -46,6 +49,8 @@ type view struct {
 	ways         map[chat.MessageID]core.Delivery
 	quotes       map[chat.MessageID]chat.Message
 	opened       map[chat.MessageID]bool
+	infos        map[fileKey]core.FileInfo
+	seals        []core.Sealing
 }
 
 func newTimeline(client core.Client, conv chat.ConversationID, me chat.PersonID) *timeline {
@@ -53,7 +58,7 @@ func newTimeline(client core.Client, conv chat.ConversationID, me chat.PersonID)
 }
 
 func (t *timeline) view() *view {
-	v := &view{conv: t.conv, msgs: slices.Clone(t.msgs), older: t.older, newer: t.newer, first: t.first, last: t.last, ways: t.ways}
+	v := &view{conv: t.conv, msgs: slices.Clone(t.msgs), older: t.older, newer: t.newer, first: t.first, last: t.last, ways: t.ways, infos: t.infos, seals: t.seals}
 	v.quotes = make(map[chat.MessageID]chat.Message, len(t.quotes))
 	for k, m := range t.quotes {
 		v.quotes[k] = m
@@ -206,6 +211,9 @@ func (t *timeline) reload(ctx context.Context) error {
 
 // extend learns how far the conversation reaches, for the scroll thumb.
 func (t *timeline) extend(ctx context.Context) error {
+	if err := t.loadSeals(ctx); err != nil {
+		return err
+	}
 	t.first, t.last = 0, 0
 	if len(t.msgs) == 0 {
 		return t.enrich(ctx)
@@ -231,12 +239,14 @@ func (t *timeline) extend(ctx context.Context) error {
 // changed takes in what happened and reports whether the screen must be told.
 func (t *timeline) changed(ctx context.Context, events []event.Event) (bool, error) {
 	var ids []chat.MessageID
-	all, ways := len(events) == 0, false
+	all, ways, seals := len(events) == 0, false, false
 	for _, e := range events {
 		switch e.Kind {
 		case event.MessageAdded, event.MessageChanged, event.FileChanged:
 			switch {
 			case e.Conversation != t.conv:
+			case e.Message.IsZero() && e.Kind == event.FileChanged:
+				seals = true
 			case e.Message.IsZero():
 				all = true
 			default:
@@ -248,15 +258,22 @@ func (t *timeline) changed(ctx context.Context, events []event.Event) (bool, err
 			event.NearbyChanged, event.SettingsChanged, event.WindowRequested, event.BackupChanged:
 		}
 	}
+	if seals {
+		if err := t.loadSeals(ctx); err != nil {
+			return false, err
+		}
+	}
+	t.stale = ids
 	switch {
 	case all || len(ids) > singly:
+		t.infos = nil
 		return true, t.reload(ctx)
 	case len(ids) > 0:
 		return true, t.update(ctx, ids)
 	case ways && t.waiting():
 		return true, t.enrich(ctx)
 	}
-	return false, nil
+	return seals, nil
 }
 
 // update asks for single messages and puts them where they belong.
@@ -330,7 +347,43 @@ func (t *timeline) enrich(ctx context.Context) error {
 			}
 		}
 	}
+	if err := t.loadInfos(ctx); err != nil {
+		return err
+	}
 	return t.loadQuotes(ctx)
+}
+
+// loadInfos asks how far the files have come that are not whole: those of the
+// messages that changed anew, others once.
+func (t *timeline) loadInfos(ctx context.Context) error {
+	next := map[fileKey]core.FileInfo{}
+	for _, m := range t.msgs {
+		for i, a := range m.Attachments {
+			if m.Sender == t.me || a.State != chat.FileWaiting && a.State != chat.FilePaused {
+				continue
+			}
+			k := fileKey{m.ID, i}
+			info, known := t.infos[k]
+			if !known || info.File.State != a.State || slices.Contains(t.stale, m.ID) {
+				var err error
+				if info, err = t.client.File(ctx, m.ID, i); errors.Is(err, chat.ErrNotFound) {
+					continue
+				} else if err != nil {
+					return err
+				}
+			}
+			next[k] = info
+		}
+	}
+	t.infos, t.stale = next, nil
+	return nil
+}
+
+// loadSeals asks what is being encrypted for this conversation.
+func (t *timeline) loadSeals(ctx context.Context) error {
+	all, err := t.client.Sealing(ctx)
+	t.seals = slices.DeleteFunc(all, func(s core.Sealing) bool { return s.Conversation != t.conv })
+	return err
 }
 
 func (t *timeline) way(ctx context.Context, id chat.MessageID) error {

@@ -39,6 +39,9 @@ type Config struct {
 	Lock Lock
 	// Quit ends the program.
 	Quit func()
+	// OpenFile gives a file to the system's program for it, away from the UI thread;
+	// nil asks Fyne to.
+	OpenFile func(path string) error
 }
 
 // UI is the main window. Its methods belong to the UI thread.

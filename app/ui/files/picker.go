@@ -32,11 +32,25 @@ type entry struct {
 	at   time.Time
 }
 
-// Picker lets a person choose a file. Its methods belong to the UI thread.
+// mode is what a Picker asks for.
+type mode int
+
+const (
+	one  mode = iota // a file
+	many             // one file or more
+	save             // a folder, and a name for what is saved
+)
+
+// Picker lets a person choose files, or where to save one. Its methods belong to
+// the UI thread.
 type Picker struct {
 	env    parts.Env
-	exts   []string // lower case, with their dots
-	chosen func(path string)
+	mode   mode
+	exts   []string // lower case, with their dots; nil: all
+	chosen func(paths []string)
+	limit  int      // how many may be marked, with many
+	marked []string // paths, with many
+	name   *entryField
 
 	modal   *parts.Modal
 	path    string
@@ -54,23 +68,55 @@ type Picker struct {
 // such as ".png"; chosen gets the file's path and is not called if the person
 // changes their mind.
 func Pick(env parts.Env, exts []string, chosen func(path string)) *Picker {
-	p := &Picker{env: env, exts: exts, chosen: chosen, picked: -1, rows: map[fyne.CanvasObject]*row{}, modal: parts.NewModal(env.Window, pickerWidth)}
+	p := newPicker(env, one)
+	p.exts, p.chosen = exts, func(paths []string) { chosen(paths[0]) }
+	p.show(parts.T("screens.files.title"), parts.T("screens.files.open"), "")
+	return p
+}
+
+// PickMany opens the picker for at most limit files of any kind.
+func PickMany(env parts.Env, limit int, chosen func(paths []string)) *Picker {
+	p := newPicker(env, many)
+	p.chosen, p.limit = chosen, limit
+	p.show(parts.T("screens.files.many"), parts.T("screens.files.choose"), "")
+	return p
+}
+
+// SaveAs asks for a folder and a name to save something under; name is what it
+// suggests. What is there already is replaced only after a question.
+func SaveAs(env parts.Env, name string, chosen func(path string)) *Picker {
+	p := newPicker(env, save)
+	p.chosen = func(paths []string) { chosen(paths[0]) }
+	p.show(parts.T("screens.files.save"), parts.T("screens.files.save.do"), name)
+	return p
+}
+
+func newPicker(env parts.Env, m mode) *Picker {
+	p := &Picker{env: env, mode: m, picked: -1, rows: map[fyne.CanvasObject]*row{}, modal: parts.NewModal(env.Window, pickerWidth)}
 	p.modal.OnClose = p.modal.Hide
 	p.where, p.say = parts.Muted(""), parts.NewSay()
 	p.list = &list{modal: p.modal}
 	p.list.Length, p.list.CreateItem = func() int { return len(p.entries) }, p.newRow
 	p.list.UpdateItem, p.list.OnSelected = p.fill, p.choose
 	p.list.ExtendBaseWidget(p.list)
-	p.open = p.modal.Primary(parts.T("screens.files.open"), p.take)
+	return p
+}
+
+// show puts the picker on the screen, in the first folder.
+func (p *Picker) show(title, do, name string) {
+	p.open = p.modal.Primary(do, p.take)
 	p.open.Disable()
-	p.modal.Show(p.body())
+	if p.mode == save {
+		p.name = newEntryField(p.modal, name, p.take)
+		p.name.OnChanged = func(string) { p.follow() }
+	}
+	p.modal.Show(p.body(title))
 	start := ""
 	if places := Places(); len(places) > 0 {
 		start = places[0].Path
 	}
 	p.enter(start)
 	p.modal.Focus(p.list)
-	return p
 }
 
 // list lets Escape through to the modal.
@@ -94,7 +140,7 @@ const (
 	listHeight  = 300
 )
 
-func (p *Picker) body() fyne.CanvasObject {
+func (p *Picker) body(title string) fyne.CanvasObject {
 	var places []fyne.CanvasObject
 	for _, at := range Places() {
 		b := p.modal.Button(parts.T(at.Key), func() { p.enter(at.Path) })
@@ -102,7 +148,13 @@ func (p *Picker) body() fyne.CanvasObject {
 		b.Alignment = widget.ButtonAlignLeading
 		places = append(places, b)
 	}
-	height := min(listHeight, max(120, p.env.Window.Canvas().Size().Height-220))
+	above := float32(220)
+	var field fyne.CanvasObject = parts.Space(0)
+	if p.name != nil {
+		above += 60
+		field = parts.Beside(parts.Gap, parts.Label(parts.T("screens.files.name")), p.name, nil)
+	}
+	height := min(listHeight, max(100, p.env.Window.Canvas().Size().Height-above))
 	hold := canvas.NewRectangle(nil)
 	hold.SetMinSize(fyne.NewSize(0, height))
 	up := widget.NewButtonWithIcon("", theme.MoveUpIcon(), func() { p.enter(filepath.Dir(p.path)) })
@@ -110,8 +162,12 @@ func (p *Picker) body() fyne.CanvasObject {
 	files := container.NewStack(hold, p.list)
 	side := container.NewVBox(places...)
 	cancel := p.modal.Button(parts.T("screens.cancel"), p.modal.Hide)
-	return parts.Column(10, parts.Title(parts.T("screens.files.title")), parts.Beside(4, up, p.where, nil),
-		container.NewBorder(nil, nil, side, nil, files), p.say, parts.Answers(cancel, p.open))
+	field.Hide()
+	if p.name != nil {
+		field.Show()
+	}
+	return parts.Column(10, parts.Title(title), parts.Beside(4, up, p.where, nil),
+		container.NewBorder(nil, nil, side, nil, files), field, p.say, parts.Answers(cancel, p.open))
 }
 
 // enter shows a folder.
@@ -131,12 +187,12 @@ func (p *Picker) enter(dir string) {
 				return
 			}
 			p.say.Clear()
-			if len(found) == 0 {
-				p.say.Set(parts.ToneInfo, parts.T("screens.files.empty"))
+			if len(found) == 0 && p.mode != save {
+				p.say.Set(parts.ToneInfo, parts.T(emptyWords[p.mode]))
 			}
 			p.path, p.entries, p.picked = dir, found, -1
 			p.where.SetText(dir)
-			p.open.Disable()
+			p.follow()
 			p.list.UnselectAll()
 			p.list.ScrollToTop()
 			p.list.Refresh()
@@ -163,12 +219,19 @@ func (p *Picker) read(dir string) ([]entry, error) {
 			continue
 		}
 		e.dir, e.at = st.IsDir(), st.ModTime()
-		if e.dir || (st.Mode().IsRegular() && slices.Contains(p.exts, strings.ToLower(filepath.Ext(e.name)))) {
+		if e.dir || (st.Mode().IsRegular() && p.fits(e.name)) {
 			out = append(out, e)
 		}
 	}
 	slices.SortFunc(out, compare)
 	return out, nil
+}
+
+// emptyWords says that a folder holds nothing to choose.
+var emptyWords = map[mode]string{one: "screens.files.empty", many: "screens.files.none"}
+
+func (p *Picker) fits(name string) bool {
+	return p.exts == nil || slices.Contains(p.exts, strings.ToLower(filepath.Ext(name)))
 }
 
 func compare(a, b entry) int {
@@ -205,18 +268,30 @@ func (p *Picker) fill(i int, o fyne.CanvasObject) {
 		return
 	}
 	e := p.entries[i]
-	if e.dir {
+	r.day.SetText("")
+	switch {
+	case e.dir:
 		r.icon.SetResource(theme.FolderIcon())
-		r.day.SetText("")
-	} else {
-		r.icon.SetResource(icons.New(icons.Picture))
+	case slices.Contains(p.marked, e.path):
+		r.icon.SetResource(icons.Colored(icons.Check, theme.ColorNamePrimary))
+		r.day.SetText(parts.Day(e.at))
+	default:
+		r.icon.SetResource(icons.New(icon(e.name)))
 		r.day.SetText(parts.Day(e.at))
 	}
 	r.name.SetText(e.name)
 	r.Refresh()
 }
 
-// choose enters a folder or notes a file.
+// icon is the picture of a file by its kind.
+func icon(name string) icons.Name {
+	if Kind(name) == "picture" {
+		return icons.Picture
+	}
+	return icons.File
+}
+
+// choose enters a folder, notes a file, marks it, or takes its name.
 func (p *Picker) choose(i widget.ListItemID) {
 	if i < 0 || i >= len(p.entries) {
 		return
@@ -226,12 +301,113 @@ func (p *Picker) choose(i widget.ListItemID) {
 		return
 	}
 	p.picked = i
-	p.open.Enable()
+	switch p.mode {
+	case one:
+	case many:
+		p.mark(p.entries[i].path)
+		p.list.UnselectAll() // so that it can be pressed again
+		p.list.RefreshItem(i)
+	case save:
+		p.name.SetText(p.entries[i].name)
+	}
+	p.follow()
+}
+
+// mark marks a file or takes the mark away.
+func (p *Picker) mark(path string) {
+	p.say.Clear()
+	if i := slices.Index(p.marked, path); i >= 0 {
+		p.marked = slices.Delete(p.marked, i, i+1)
+		return
+	}
+	if len(p.marked) >= p.limit {
+		p.say.Set(parts.ToneInfo, parts.N("screens.files.limit", p.limit))
+		return
+	}
+	p.marked = append(p.marked, path)
+}
+
+// result is what was chosen so far.
+func (p *Picker) result() []string {
+	switch p.mode {
+	case many:
+		return p.marked
+	case save:
+		if name := strings.TrimSpace(p.name.Text); name != "" && filepath.Base(name) == name && p.path != "" {
+			return []string{filepath.Join(p.path, name)}
+		}
+	case one:
+		if p.picked >= 0 && p.picked < len(p.entries) {
+			return []string{p.entries[p.picked].path}
+		}
+	}
+	return nil
+}
+
+// follow enables the button if there is something to take, and says how much.
+func (p *Picker) follow() {
+	n := len(p.result())
+	if p.mode == many {
+		p.open.SetText(parts.T("screens.files.choose"))
+		if n > 1 {
+			p.open.SetText(parts.N("screens.files.choose.many", n))
+		}
+	}
+	if n == 0 {
+		p.open.Disable()
+	} else {
+		p.open.Enable()
+	}
 }
 
 func (p *Picker) take() {
-	if p.picked >= 0 && p.picked < len(p.entries) {
-		p.modal.Hide()
-		p.chosen(p.entries[p.picked].path)
+	paths := p.result()
+	if len(paths) == 0 {
+		return
 	}
+	done := func() {
+		p.modal.Hide()
+		p.chosen(paths)
+	}
+	if p.mode != save {
+		done()
+		return
+	}
+	p.env.Work(func(context.Context) func() {
+		st, err := os.Lstat(paths[0])
+		return func() {
+			switch {
+			case err != nil:
+				done()
+			case st.IsDir():
+				p.say.Set(parts.ToneError, parts.T("screens.files.isfolder"))
+			default:
+				parts.Ask(p.env.Window, parts.T("screens.files.replace"), parts.T("screens.files.replace.text", parts.With("Name", filepath.Base(paths[0]))),
+					parts.T("screens.cancel"), parts.T("screens.files.replace.do"), true, done)
+			}
+		}
+	})
+}
+
+// entryField is a line of text in a modal.
+type entryField struct {
+	widget.Entry
+	modal *parts.Modal
+}
+
+func newEntryField(m *parts.Modal, text string, submit func()) *entryField {
+	f := &entryField{modal: m}
+	f.ExtendBaseWidget(f)
+	f.Text = text
+	f.OnSubmitted = func(string) { submit() }
+	return f
+}
+
+// TypedKey implements fyne.Focusable: Escape closes the modal.
+func (f *entryField) TypedKey(e *fyne.KeyEvent) {
+	if e.Name == fyne.KeyEscape {
+		f.modal.Key(e)
+		return
+	}
+	f.Entry.TypedKey(e)
 }

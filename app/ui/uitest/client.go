@@ -54,6 +54,7 @@ type Client struct {
 	Calls []string
 
 	issued int
+	asked  map[string]int // how often a method was called
 }
 
 // New returns a client for a person with a name and the settings' defaults.
@@ -111,6 +112,13 @@ func (c *Client) Called() []string {
 	return slices.Clone(c.Calls)
 }
 
+// Asked is how often a method was called.
+func (c *Client) Asked(method string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.asked[method]
+}
+
 // do runs f under the lock unless the method is to fail.
 func (c *Client) do(ctx context.Context, method string, f func() error, args ...any) error {
 	c.mu.Lock()
@@ -118,6 +126,10 @@ func (c *Client) do(ctx context.Context, method string, f func() error, args ...
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if c.asked == nil {
+		c.asked = map[string]int{}
+	}
+	c.asked[method]++
 	if args != nil {
 		c.Calls = append(c.Calls, strings.TrimSpace(method+" "+fmt.Sprintln(args...)))
 	}

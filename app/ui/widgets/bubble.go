@@ -46,10 +46,15 @@ func (v *itemView) geometry(most float32) bubbleGeometry {
 	room := most - 2*theme.BubblePadX
 	v.textSize = theme.SizeText
 	g := bubbleGeometry{foot: v.footWidth()}
-	if emojiAlone(it.Text) {
+	if it.Files != nil {
+		g.inner = min(room, PictureWidth)
+	}
+	switch {
+	case it.Files != nil && it.Text == "":
+	case emojiAlone(it.Text):
 		v.textSize = bigEmoji
 		g.lines = []line{{0, len(it.Text), min(room, measure(it.Text, bigEmoji, false))}}
-	} else {
+	default:
 		g.lines = wrap(it.shown(), room)
 	}
 	g.lineHeight = height(v.textSize, false)
@@ -63,6 +68,10 @@ func (v *itemView) geometry(most float32) bubbleGeometry {
 	if it.More != "" {
 		g.inner = max(g.inner, min(room, measure(it.More, theme.SizePreview, true)))
 		g.more = g.lineHeight + 6
+	}
+	if len(g.lines) == 0 { // nothing but files
+		g.inner = min(max(g.inner, g.foot), room)
+		return g
 	}
 	last := g.lines[len(g.lines)-1].width + footGap + g.foot + g.more*1000 // never on a line with the link
 	g.inline = last <= max(g.inner, room*boolean(len(g.lines) == 1))
@@ -114,6 +123,7 @@ func (v *itemView) layBubble(w float32) float32 {
 	ground := v.rect(x, y, width, 1, 0, "")
 	y += theme.BubblePadY
 	y = v.layQuote(x+theme.BubblePadX, y, g.inner)
+	y = v.layFiles(x+theme.BubblePadX, y, min(g.inner, PictureWidth))
 	v.layText(x+theme.BubblePadX, y, g)
 	y += g.lineHeight * float32(len(g.lines))
 	y = v.layRest(x+theme.BubblePadX, y, g)

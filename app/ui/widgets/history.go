@@ -1,12 +1,15 @@
 package widgets
 
 import (
+	"image"
+
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
 	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/driver/desktop"
 	"fyne.io/fyne/v2/widget"
 
+	"github.com/kuvert-im/kuvert/app/chat"
 	"github.com/kuvert-im/kuvert/app/ui/theme"
 )
 
@@ -69,11 +72,16 @@ type History struct {
 	OnAction  func(it Item)
 	OnQuote   func(it Item)
 	OnMore    func(it Item)
+	OnPicture func(it Item, place int)     // a thumbnail was pressed
+	OnFile    func(it Item, place, do int) // a FileAction was chosen
 	OnCopy    func(text string)
 	OnRune    func(r rune) // typed while the history has the focus
 	OnLeave   func()       // Escape
 	// OnShortcut gets shortcuts first and says whether it took one.
 	OnShortcut func(fyne.Shortcut) bool
+	// Thumbnail returns the thumbnail of a message's file, nil while it is not
+	// there; Repaint is then called when it is. It is asked for what is on screen.
+	Thumbnail func(id chat.MessageID, place int) image.Image
 }
 
 type placed struct {

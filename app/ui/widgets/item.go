@@ -39,6 +39,8 @@ type Item struct {
 	// one after them.
 	Seq  uint64
 	Text string
+	// Files stand above the text; nil for none. Equal ones should be the same.
+	Files *Files
 	// Shown is how many bytes of Text are shown, 0 for all; More is what leads to
 	// the rest, or back.
 	Shown int
@@ -97,9 +99,12 @@ type itemView struct {
 	texts []*canvas.Text
 	nRect int
 	nText int
-	sign  *sign
-	more  *canvas.Image
-	shut  *canvas.Image
+	// Of files: made only for messages that have some.
+	icons, pictures []*canvas.Image
+	nIcon, nPicture int
+	sign            *sign
+	more            *canvas.Image
+	shut            *canvas.Image
 
 	// Of a bubble's text, for selecting in it.
 	lines   []line
@@ -130,6 +135,7 @@ func (v *itemView) set(it Item, width float32) float32 {
 func (v *itemView) lay(width float32) {
 	v.width = width
 	v.objects, v.hits, v.nRect, v.nText, v.lines = v.objects[:0], v.hits[:0], 0, 0, nil
+	v.nIcon, v.nPicture = 0, 0
 	v.bubble = hit{}
 	switch v.item.Key.Kind {
 	case ItemDay:

@@ -21,8 +21,10 @@ type Row struct {
 	Verified bool
 	Online   bool
 	// Lead stands before the preview in the text's colour: "Ich:", "Entwurf:".
-	Lead    string
-	Draft   bool // Lead is a draft's, shown in the error colour
+	Lead  string
+	Draft bool // Lead is a draft's, shown in the error colour
+	// Icon stands before the preview: of a message with files.
+	Icon    icons.Name
 	Preview string
 	Mark    Mark // of the last message, if it is an own one
 	Time    string
@@ -38,7 +40,7 @@ type rowView struct {
 	ground                    *canvas.Rectangle
 	avatar                    *Avatar
 	name, lead, preview, time *canvas.Text
-	shield                    *canvas.Image
+	shield, clip              *canvas.Image
 	badge                     *badge
 	sign                      *sign
 	list                      *List
@@ -53,7 +55,7 @@ func newRowView(l *List) *rowView {
 	v := &rowView{
 		list: l, ground: canvas.NewRectangle(color.Transparent), avatar: NewAvatar(theme.AvatarRow, theme.ColorSidebar),
 		name: newText(theme.SizeText, false), lead: newText(theme.SizePreview, false), preview: newText(theme.SizePreview, false),
-		time: newText(theme.SizeCaption, false), shield: canvas.NewImageFromResource(nil), badge: newBadge(), sign: newSign(),
+		time: newText(theme.SizeCaption, false), shield: canvas.NewImageFromResource(nil), clip: canvas.NewImageFromResource(nil), badge: newBadge(), sign: newSign(),
 	}
 	v.ground.CornerRadius = 10
 	v.ExtendBaseWidget(v)
@@ -100,7 +102,7 @@ func (r *rowRenderer) Refresh() {
 
 func (r *rowRenderer) Objects() []fyne.CanvasObject {
 	v := r.v
-	return []fyne.CanvasObject{v.ground, v.avatar.Container, v.name, v.shield, v.lead, v.preview, v.time, v.sign.img, v.badge.pill, v.badge.text}
+	return []fyne.CanvasObject{v.ground, v.avatar.Container, v.name, v.shield, v.lead, v.clip, v.preview, v.time, v.sign.img, v.badge.pill, v.badge.text}
 }
 
 const rowInset = 8 // of the selection, on both sides
@@ -120,6 +122,7 @@ func (v *rowView) layout() {
 		}
 	}
 	v.shield.Hidden = v.narrow || !v.row.Verified
+	v.clip.Hidden = v.narrow || v.row.Icon == ""
 	bw := v.badge.set(v.row.Unread)
 	if v.narrow {
 		v.sign.set(MarkNone, ring)
@@ -182,6 +185,9 @@ func (v *rowView) layoutTop(left, right float32, muted fyne.ThemeColorName) {
 	}
 }
 
+// clipSide is the side of the icon before a preview.
+const clipSide = 14
+
 // layoutBottom is the line of the preview, with the count or the sign at its end.
 func (v *rowView) layoutBottom(left, right, badgeWidth float32, muted fyne.ThemeColorName) {
 	const y = 33
@@ -209,6 +215,13 @@ func (v *rowView) layoutBottom(left, right, badgeWidth float32, muted fyne.Theme
 	lead := put(v.lead, left, y).Width
 	if lead > 0 {
 		lead += 4
+	}
+	if v.row.Icon != "" {
+		v.clip.Resource = icons.Colored(v.row.Icon, muted)
+		v.clip.Resize(fyne.NewSquareSize(clipSide))
+		v.clip.Move(fyne.NewPos(left+lead, y+(h-clipSide)/2+0.5))
+		v.clip.Refresh()
+		lead += clipSide + 4
 	}
 	set(v.preview, ellipsis(v.row.Preview, end-left-lead, theme.SizePreview, false), muted)
 	put(v.preview, left+lead, y)
