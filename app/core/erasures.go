@@ -63,8 +63,8 @@ func (e ErasureEntry) parts() [][]byte {
 	return [][]byte{number[:], at[:], []byte(e.Kind), []byte(e.Reason), e.Subject, e.Previous}
 }
 
-// hash is what the next entry names as its previous one.
-func (e ErasureEntry) hash() []byte {
+// Hash is what the next entry names as its previous one.
+func (e ErasureEntry) Hash() []byte {
 	h := sha256.New()
 	for _, p := range append(e.parts(), e.Signature) {
 		var n [8]byte
@@ -92,7 +92,7 @@ func VerifyErasures(l ErasureLog) error {
 			!session.VerifyErasure(identityID(l.Signer), [64]byte(e.Signature), e.parts()...) {
 			return fmt.Errorf("entry %d: %w", i+1, ErrErasureLog)
 		}
-		previous = e.hash()
+		previous = e.Hash()
 	}
 	return nil
 }
@@ -121,6 +121,15 @@ func erasureHeadFrom(tx ReadTx) (h erasureHead, err error) {
 
 func erasureName(number int64) string { return fmt.Sprintf("%s%08d", secretErasure, number) }
 
+// add numbers, chains and signs the next entry.
+func (h *erasureHead) add(self *session.Self, e ErasureEntry) ErasureEntry {
+	e.Number, e.Previous = h.Count+1, h.Last
+	sig := self.SignErasure(e.parts()...)
+	e.Signature = sig[:]
+	h.Count, h.Last = e.Number, e.Hash()
+	return e
+}
+
 // logErasure appends an entry to the deletion log.
 func (s *step) logErasure(kind string, reason ErasureReason, id chat.PersonID) (ErasureEntry, error) {
 	head, err := erasureHeadFrom(s)
@@ -131,13 +140,7 @@ func (s *step) logErasure(kind string, reason ErasureReason, id chat.PersonID) (
 		head.Key = make([]byte, 32)
 		_, _ = rand.Read(head.Key) // crypto/rand.Read never fails
 	}
-	e := ErasureEntry{
-		Number: head.Count + 1, At: s.env.Now, Kind: kind, Reason: reason,
-		Subject: ErasureSubject(head.Key, id), Previous: head.Last,
-	}
-	sig := s.env.Self.SignErasure(e.parts()...)
-	e.Signature = sig[:]
-	head.Count, head.Last = e.Number, e.hash()
+	e := head.add(s.env.Self, ErasureEntry{At: s.env.Now, Kind: kind, Reason: reason, Subject: ErasureSubject(head.Key, id)})
 	for name, v := range map[string]any{secretErasures: head, erasureName(e.Number): e} {
 		b, err := json.Marshal(v)
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/template"
 	"time"
@@ -142,6 +143,18 @@ func WriteDocuments(dir, language string, f Facts) (names []string, err error) {
 	return names, nil
 }
 
+// WritePDF writes one of Documents as PDF.
+func WritePDF(w io.Writer, doc, language string, f Facts) error {
+	if !slices.Contains(Documents, doc) || language != words.German && language != words.English {
+		return fmt.Errorf("gdpr: document %q in %q: %w", doc, language, chat.ErrUnsupported)
+	}
+	blocks, err := compose(doc, language, f)
+	if err != nil {
+		return err
+	}
+	return writePDF(w, language, f.Now, blocks)
+}
+
 // compose fills a document in.
 func compose(doc, language string, f Facts) ([]block, error) {
 	raw, err := texts.ReadFile("texts/" + doc + "." + language + ".txt")
@@ -161,7 +174,7 @@ func compose(doc, language string, f Facts) ([]block, error) {
 		},
 		"list": func(all []string) string { return strings.Join(all, "; ") },
 		// line keeps what others chose from looking like layout.
-		"line": func(s string) string { return strings.Join(strings.Fields(strings.ReplaceAll(s, "|", "¦")), " ") },
+		"line": oneLine,
 	}).Parse(string(raw))
 	if err != nil {
 		return nil, fmt.Errorf("gdpr: document %s: %w", doc, err)
@@ -177,6 +190,11 @@ func compose(doc, language string, f Facts) ([]block, error) {
 		}
 	}
 	return out, nil
+}
+
+// oneLine is a text that cannot be taken for a document's layout.
+func oneLine(s string) string {
+	return strings.Join(strings.Fields(strings.ReplaceAll(s, "|", "¦")), " ")
 }
 
 func blockOf(line string) block {

@@ -38,6 +38,9 @@ type Options struct {
 	JSON     bool // at least one of the two
 	Language string
 	Now      time.Time
+	// Progress is called after each message with how many are written and how many
+	// there were when the export began; nil for nobody. It must not block.
+	Progress func(done, total int64)
 }
 
 // Report is what was exported, as read back from the written file.
@@ -73,6 +76,7 @@ type export struct {
 	Options
 	me     core.Profile
 	people []person
+	total  int64 // messages, when it began
 	report Report
 	json   *jsonWriter // nil: not wanted
 	html   *htmlWriter
@@ -143,6 +147,7 @@ func (x *export) findPeople(ctx context.Context) error {
 			return err
 		}
 		x.people = append(x.people, person{id, r})
+		x.total += r.Messages
 	}
 	return nil
 }
@@ -254,6 +259,9 @@ func (x *export) conversation(ctx context.Context, p person) error {
 			x.json.message(m, paths)
 			x.html.message(m, paths, x.me, p)
 			x.report.Messages++
+			if x.Progress != nil {
+				x.Progress(x.report.Messages, x.total)
+			}
 		}
 		if len(all) < page {
 			break
