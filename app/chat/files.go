@@ -14,6 +14,8 @@ import (
 const (
 	MaxFiles        = 16
 	MaxFileNameSize = 255 // bytes
+	// MaxFileSize is the largest file, in bytes.
+	MaxFileSize = 64 << 30
 )
 
 // Errors about files that a caller decides on.

@@ -127,7 +127,8 @@ type Conversations interface {
 	// Send commits the message durably and returns its id; its way is told by
 	// events. The conversation's draft is cleared in the same transaction. Files are
 	// encrypted to disk before that, which takes its time: Sealing tells how far it
-	// is. Ending ctx gives the message up.
+	// is, and a draft that is not the message's text stays. Ending ctx gives the
+	// message up.
 	Send(ctx context.Context, conversation chat.ConversationID, out Outgoing) (chat.MessageID, error)
 	// Resend tries a failed message again.
 	Resend(ctx context.Context, id chat.MessageID) error

@@ -75,8 +75,11 @@ func (c *Core) Send(ctx context.Context, conversation chat.ConversationID, out O
 		if err := s.addWithFiles(m, files); err != nil {
 			return err
 		}
-		if err := s.SetDraft(conversation, ""); err != nil {
-			return err
+		// Encrypting files takes its time: a draft that was written since stays.
+		if len(files) == 0 || conv.Draft == out.Text {
+			if err := s.SetDraft(conversation, ""); err != nil {
+				return err
+			}
 		}
 		body, err := messageBody(m, files)
 		if err != nil {

@@ -128,7 +128,7 @@ func openOwn(path string) (*os.File, int64, error) {
 	if !fi.Mode().IsRegular() {
 		return nil, 0, errNotAFile
 	}
-	if fi.Size() > attachment.MaxSize {
+	if fi.Size() > min(chat.MaxFileSize, attachment.MaxSize) {
 		return nil, 0, chat.ErrFileTooLarge
 	}
 	f, err := os.Open(path) //nolint:gosec // the person chose it

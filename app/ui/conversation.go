@@ -12,6 +12,7 @@ import (
 
 	"github.com/kuvert-im/kuvert/app/chat"
 	"github.com/kuvert-im/kuvert/app/core"
+	"github.com/kuvert-im/kuvert/app/ui/files"
 	"github.com/kuvert-im/kuvert/app/ui/icons"
 	"github.com/kuvert-im/kuvert/app/ui/parts"
 	"github.com/kuvert-im/kuvert/app/ui/theme"
@@ -37,6 +38,7 @@ type conversation struct {
 	write    *fyne.Container // the composer in its bar
 	blocked  *widgets.Banner // in its place
 	trouble  *widgets.Banner // what went wrong with the last thing done here
+	sealing  *widgets.Banner // which file is being encrypted, to be sent
 	hint     *parts.Text
 
 	id       chat.PersonID
@@ -56,6 +58,7 @@ type conversation struct {
 	stopTick func()                            // of the countdown in an open panel
 	cards    map[chat.MessageID]*widgets.Files // as shown last
 	thumbs   thumbs
+	sending  sending
 	focused  bool // the composer had the cursor when the window lost the keyboard
 }
 
@@ -76,18 +79,22 @@ const (
 )
 
 func newConversation(u *UI) *conversation {
-	c := &conversation{u: u, trouble: widgets.NewBanner(), blocked: widgets.NewBanner(), hint: parts.Muted("").Centered()}
+	c := &conversation{u: u, trouble: widgets.NewBanner(), blocked: widgets.NewBanner(), sealing: widgets.NewBanner(), hint: parts.Muted("").Centered()}
 	c.head = widgets.NewHead(u.tips, t("conversation.details"), func() { u.ShowContact(c.id) }, t("search.here"), func() { c.find.show() })
 	c.find = newFind(c)
 	c.history = widgets.NewHistory(u.tips, t("conversation.newest"))
 	c.composer = widgets.NewComposer(u.tips, t("conversation.composer"), t("conversation.send"))
 	c.write = container.New(composerBar{}, c.composer.Object())
+	c.composer.AddAttach(u.tips, t("file.attach"), c.pickFiles)
+	c.sending.clipboard = files.ClipboardPicture
+	c.sending.pick = func(e parts.Env, limit int, chosen func([]string)) { files.PickMany(e, limit, chosen) }
 	c.trouble.OnAction = func() { c.say("") }
+	c.sealing.OnAction = c.stopSealing
 	c.blocked.OnAction = c.unblock
 	c.listen()
 	c.hint.Hide()
 	middle := container.NewStack(c.history, parts.Middle(360, c.hint))
-	c.root = container.New(&paneLayout{c}, parts.Ground(ftheme.ColorNameBackground, 0, ""), c.head, parts.Line(), middle, c.trouble, parts.Line(), c.write, c.blocked, c.find.bar.Container)
+	c.root = container.New(&paneLayout{c}, parts.Ground(ftheme.ColorNameBackground, 0, ""), c.head, parts.Line(), middle, c.trouble, parts.Line(), c.write, c.blocked, c.find.bar.Container, c.sealing)
 	c.composer.OnRows = func() { c.root.Refresh() }
 	return c
 }
@@ -121,6 +128,7 @@ func (c *conversation) listen() {
 		c.u.touch()
 		return h.Page(k)
 	}
+	c.composer.OnPaste = c.paste
 	c.composer.OnLeave, h.OnLeave = c.u.escape, c.u.escape
 }
 
@@ -133,6 +141,7 @@ func (c *conversation) open(id chat.PersonID) {
 	c.say("")
 	c.history.SetItems(nil, false, false)
 	c.composer.Set(v.Draft)
+	c.showSealing()
 	c.showHeader()
 	me := c.u.me.ID
 	at := c.target
@@ -214,6 +223,7 @@ func (c *conversation) show() {
 	show(c.hint, len(items) == 0)
 	c.settle()
 	c.history.SetNew(c.u.conversation(c.id).Unread)
+	c.showSealing()
 	c.notePatience(s)
 	c.countDown()
 }
@@ -431,13 +441,16 @@ func (c *conversation) send(text string) bool {
 // written since.
 func (c *conversation) giveBack(id chat.PersonID, text string, err error) {
 	if id == c.id {
-		c.composer.Set(strings.TrimSpace(text + "\n" + c.composer.Text))
+		c.composer.Set(joined(text, c.composer.Text))
 		c.edited()
 	} else {
 		c.storeDraft(id, text)
 	}
 	c.failed(id, err, sendError(err))
 }
+
+// joined is one text before another.
+func joined(a, b string) string { return strings.TrimSpace(a + "\n" + b) }
 
 func sendError(err error) string {
 	switch {
@@ -581,6 +594,9 @@ func (l *paneLayout) Layout(o []fyne.CanvasObject, s fyne.Size) {
 	}
 	put(o[5], 0, bottom-1, s.Width, 1)
 	bottom--
+	busy := c.sealing.Height(s.Width)
+	bottom -= busy
+	put(c.sealing, 0, bottom, s.Width, busy)
 	h := c.trouble.Height(s.Width)
 	put(c.trouble, 0, bottom-h, s.Width, h)
 	top := float32(theme.Header + 1)

@@ -480,7 +480,9 @@ func (u *UI) dropped(_ fyne.Position, items []fyne.URI) {
 	}
 	if d, ok := u.host.screen.(dropper); ok {
 		d.Dropped(items)
+		return
 	}
+	u.conv.dropped(items)
 }
 
 // close is what the window's own button does.

@@ -1,9 +1,6 @@
 package codes
 
 import (
-	"net/url"
-	"os"
-
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/widget"
 )
@@ -47,19 +44,3 @@ func (e *Entry) TypedKey(k *fyne.KeyEvent) {
 
 // AcceptsTab implements fyne.Tabbable.
 func (e *Entry) AcceptsTab() bool { return false }
-
-// localPath is a file URI's path, unescaped; "" for anything that is no local
-// file.
-func localPath(u fyne.URI) string {
-	if u.Scheme() != "file" {
-		return ""
-	}
-	p := u.Path()
-	if _, err := os.Stat(p); err == nil {
-		return p
-	}
-	if plain, err := url.PathUnescape(p); err == nil {
-		return plain
-	}
-	return p
-}

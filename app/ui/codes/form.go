@@ -82,7 +82,7 @@ type Form struct {
 // New makes a form.
 func New(cfg Config) *Form {
 	if cfg.ClipboardPicture == nil {
-		cfg.ClipboardPicture = clipboardPicture
+		cfg.ClipboardPicture = files.ClipboardPicture
 	}
 	if cfg.PickFile == nil {
 		cfg.PickFile = func(chosen func(string)) { files.Pick(cfg.Env, endings, chosen) }
@@ -243,7 +243,7 @@ func (f *Form) Dropped(items []fyne.URI) {
 		f.changed()
 		return
 	}
-	f.TakeFile(localPath(items[0]))
+	f.TakeFile(files.LocalPath(items[0]))
 }
 
 // TakeFile takes in a picture or a text file.

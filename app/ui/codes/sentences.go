@@ -8,15 +8,16 @@ import (
 
 	"github.com/kuvert-im/kuvert/app/chat"
 	"github.com/kuvert-im/kuvert/app/qr"
+	"github.com/kuvert-im/kuvert/app/ui/files"
 	"github.com/kuvert-im/kuvert/app/ui/parts"
 )
 
 // Errors of the ways in that have their own sentences.
 var (
 	// ErrNoClipboard: this computer gives no pictures from its clipboard.
-	ErrNoClipboard = errors.New("clipboard cannot be read")
+	ErrNoClipboard = files.ErrNoClipboard
 	// ErrClipboardEmpty: there is no picture in it.
-	ErrClipboardEmpty = errors.New("no picture in the clipboard")
+	ErrClipboardEmpty = files.ErrClipboardEmpty
 
 	// ErrWebText: what was pasted leads to a web page.
 	ErrWebText = errors.New("link to a web page")

@@ -22,6 +22,7 @@ type Name string
 const (
 	AddContact  Name = "add-contact"
 	Alert       Name = "alert"
+	Attach      Name = "attach"
 	Back        Name = "back"
 	Bell        Name = "bell"
 	Block       Name = "block"

@@ -2,6 +2,7 @@ package uitest
 
 import (
 	"context"
+	"path/filepath"
 	"slices"
 
 	"github.com/kuvert-im/kuvert/app/chat"
@@ -91,7 +92,7 @@ func (c *Client) Send(ctx context.Context, id chat.ConversationID, out core.Outg
 		if err != nil {
 			return err
 		}
-		if out.Text == "" {
+		if out.Text == "" && len(out.Files) == 0 {
 			return chat.ErrEmpty
 		}
 		if len(out.Text) > chat.MaxTextSize {
@@ -99,10 +100,11 @@ func (c *Client) Send(ctx context.Context, id chat.ConversationID, out core.Outg
 		}
 		mid = c.append(v, chat.Message{
 			Sender: c.Me.ID, Kind: chat.KindText, Text: out.Text, ReplyTo: out.ReplyTo, State: chat.Queued,
+			Attachments: sent(out.Files),
 		})
 		v.Draft = ""
 		return nil
-	}, out.Text)
+	}, call(out)...)
 	if err == nil {
 		c.bus.Publish(
 			event.Event{Kind: event.MessageAdded, Conversation: id, Message: mid},
@@ -110,6 +112,22 @@ func (c *Client) Send(ctx context.Context, id chat.ConversationID, out core.Outg
 		)
 	}
 	return mid, err
+}
+
+// call is what a call of Send is written down as.
+func call(out core.Outgoing) []any {
+	args := []any{out.Text}
+	for _, f := range out.Files {
+		args = append(args, filepath.Base(f))
+	}
+	return args
+}
+
+func sent(paths []string) (out []chat.Attachment) {
+	for _, p := range paths {
+		out = append(out, chat.Attachment{Name: filepath.Base(p), Size: 1, State: chat.FileHere})
+	}
+	return out
 }
 
 // append adds a message to a conversation and returns its id.

@@ -45,11 +45,13 @@ type Banner struct {
 	img      *canvas.Image
 	lines    []*canvas.Text
 	link     *Link
+	bar      *canvas.Rectangle
+	part     float32 // how much of something is done, 0 to 1; 0 shows no bar
 }
 
 // NewBanner makes a hidden banner.
 func NewBanner() *Banner {
-	b := &Banner{ground: canvas.NewRectangle(color.Transparent), img: canvas.NewImageFromResource(nil)}
+	b := &Banner{ground: canvas.NewRectangle(color.Transparent), img: canvas.NewImageFromResource(nil), bar: canvas.NewRectangle(color.Transparent)}
 	b.link = NewLink("", func() {
 		if b.OnAction != nil {
 			b.OnAction()
@@ -73,6 +75,14 @@ func (b *Banner) Set(tone Tone, icon icons.Name, text, action string) {
 	}
 	b.Show()
 	b.Refresh()
+}
+
+// SetPart shows how much of what the banner speaks of is done, from 0 to 1.
+func (b *Banner) SetPart(part float32) {
+	if b.part != part {
+		b.part = part
+		b.Refresh()
+	}
 }
 
 // Text is what the banner says, "" while it is hidden.
@@ -108,6 +118,8 @@ func (b *Banner) CreateRenderer() fyne.WidgetRenderer {
 	return r
 }
 
+const bannerBar = 3 // height of the bar at its lower edge
+
 type bannerRenderer struct{ b *Banner }
 
 func (r *bannerRenderer) Destroy() {}
@@ -117,7 +129,7 @@ func (r *bannerRenderer) MinSize() fyne.Size {
 }
 
 func (r *bannerRenderer) Objects() []fyne.CanvasObject {
-	out := []fyne.CanvasObject{r.b.ground, r.b.img, r.b.link}
+	out := []fyne.CanvasObject{r.b.ground, r.b.bar, r.b.img, r.b.link}
 	for _, l := range r.b.lines {
 		out = append(out, l)
 	}
@@ -127,6 +139,8 @@ func (r *bannerRenderer) Objects() []fyne.CanvasObject {
 func (r *bannerRenderer) Layout(s fyne.Size) {
 	b := r.b
 	b.ground.Resize(s)
+	b.bar.Move(fyne.NewPos(0, s.Height-bannerBar))
+	b.bar.Resize(fyne.NewSize(s.Width*min(1, b.part), bannerBar))
 	b.img.Resize(fyne.NewSquareSize(theme.Icon))
 	b.img.Move(fyne.NewPos(16, (s.Height-theme.Icon)/2))
 	text := b.flow(s.Width)
@@ -148,6 +162,7 @@ func (r *bannerRenderer) Layout(s fyne.Size) {
 func (r *bannerRenderer) Refresh() {
 	t := tones[r.b.tone]
 	r.b.ground.FillColor = theme.Color(t.ground)
+	r.b.bar.FillColor = theme.Color(t.sign)
 	if r.b.icon != "" {
 		r.b.img.Resource = icons.Colored(r.b.icon, t.sign)
 		r.b.img.Refresh()

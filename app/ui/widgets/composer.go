@@ -6,10 +6,11 @@ import (
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/driver/desktop"
-	"fyne.io/fyne/v2/theme"
+	ftheme "fyne.io/fyne/v2/theme"
 	"fyne.io/fyne/v2/widget"
 
 	"github.com/kuvert-im/kuvert/app/ui/icons"
+	"github.com/kuvert-im/kuvert/app/ui/theme"
 )
 
 const (
@@ -40,6 +41,9 @@ type Composer struct {
 	OnLeave func()
 	// OnShortcut gets shortcuts first and says whether it took one.
 	OnShortcut func(fyne.Shortcut) bool
+	// OnPaste gets the text that is about to be pasted, "" if the clipboard holds
+	// something else, and says whether it took it; PasteText pastes it after all.
+	OnPaste func(text string) bool
 	// OnRows is called when the box grew or shrank.
 	OnRows func()
 }
@@ -60,6 +64,18 @@ func NewComposer(tips *Tips, hint, sendLabel string) *Composer {
 	c.box = newBox(container.NewThemeOverride(c, fieldTheme{pad: composerPad}), 12)
 	c.box.right, c.box.lead, c.box.tail = c.send, 4, sendSide+6
 	return c
+}
+
+// AddAttach puts a button at the left that adds files.
+func (c *Composer) AddAttach(tips *Tips, label string, tap func()) {
+	b := NewIconButton(tips, icons.Attach, label, tap)
+	b.color, b.side = theme.ColorMuted, sendSide
+	c.box.left, c.box.lead, c.box.low = b, sendSide+4, true
+}
+
+// PasteText pastes what the clipboard holds as text.
+func (c *Composer) PasteText() {
+	c.Entry.TypedShortcut(&fyne.ShortcutPaste{Clipboard: fyne.CurrentApp().Clipboard()})
 }
 
 // Object is what to show.
@@ -99,7 +115,7 @@ func (c *Composer) fit() {
 
 // MinSize implements fyne.CanvasObject.
 func (c *Composer) MinSize() fyne.Size {
-	line := height(theme.TextSize(), false)
+	line := height(ftheme.TextSize(), false)
 	return fyne.NewSize(120, composerHeight+float32(c.rows-1)*line)
 }
 
@@ -193,7 +209,11 @@ func (c *Composer) newLine() { c.Entry.TypedRune('\n') }
 
 // TypedShortcut implements fyne.Shortcutable.
 func (c *Composer) TypedShortcut(s fyne.Shortcut) {
-	if c.OnShortcut == nil || !c.OnShortcut(s) {
+	if c.OnShortcut != nil && c.OnShortcut(s) {
+		return
+	}
+	p, ok := s.(*fyne.ShortcutPaste)
+	if !ok || c.OnPaste == nil || p.Clipboard == nil || !c.OnPaste(p.Clipboard.Content()) {
 		c.Entry.TypedShortcut(s)
 	}
 }

@@ -52,6 +52,7 @@ type box struct {
 	text        fyne.CanvasObject
 	left, right fyne.CanvasObject
 	lead, tail  float32 // room for left and right
+	low         bool    // left stays beside the last row
 	radius      float32
 	focused     bool
 	ground      *canvas.Rectangle
@@ -111,7 +112,11 @@ func (r *boxRenderer) Layout(s fyne.Size) {
 	if b.left != nil {
 		m := b.left.MinSize()
 		b.left.Resize(m)
-		b.left.Move(fyne.NewPos((b.lead+4-m.Width)/2, (s.Height-m.Height)/2))
+		y := (s.Height - m.Height) / 2
+		if b.low {
+			y = s.Height - m.Height - 4
+		}
+		b.left.Move(fyne.NewPos((b.lead+4-m.Width)/2, y))
 	}
 	if b.right != nil {
 		m := b.right.MinSize()

@@ -1,20 +1,29 @@
-package codes
+package files
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"golang.design/x/clipboard"
 )
 
+// Errors of ClipboardPicture.
+var (
+	// ErrNoClipboard: this computer gives no pictures from its clipboard.
+	ErrNoClipboard = errors.New("clipboard cannot be read")
+	// ErrClipboardEmpty: there is no picture in it.
+	ErrClipboardEmpty = errors.New("no picture in the clipboard")
+)
+
 // clipboardWait is how long the program that owns the clipboard may take.
 const clipboardWait = 5 * time.Second
 
-// clipboardPicture reads a picture from the system's clipboard. On Linux this
+// ClipboardPicture reads a picture (a PNG) from the system's clipboard. On Linux this
 // needs X11 and its library; without them, and under plain Wayland, the error is
 // ErrNoClipboard.
-func clipboardPicture(ctx context.Context) ([]byte, error) {
+func ClipboardPicture(ctx context.Context) ([]byte, error) {
 	type answer struct {
 		data []byte
 		err  error
