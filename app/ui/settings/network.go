@@ -3,6 +3,7 @@ package settings
 import (
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -89,12 +90,16 @@ func checkTry(list string) string {
 	return ""
 }
 
-// addresses is how many addresses a word stands for: one, or those of a range.
+// addresses is how many addresses a word stands for: one, or those of a range. Only
+// IPv4 is searched.
 func addresses(word string) (float64, error) {
-	if ip, err := netip.ParseAddr(word); err == nil && ip.Zone() == "" {
+	if ip, err := netip.ParseAddr(word); err == nil && ip.Is4() {
 		return 1, nil
 	}
 	r, err := netip.ParsePrefix(word)
+	if err == nil && !r.Addr().Is4() {
+		err = strconv.ErrRange
+	}
 	if err != nil {
 		return 0, fmt.Errorf("settings: %w", err)
 	}
