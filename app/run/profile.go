@@ -222,7 +222,7 @@ func take(dir string) (*folder, error) {
 	if err != nil {
 		return nil, errors.Join(explain(err), lock.Close())
 	}
-	return &folder{dir: dir, lock: lock, file: file, log: slog.New(slog.NewTextHandler(file, nil))}, nil
+	return &folder{dir: dir, lock: lock, file: file, log: newLog(file)}, nil
 }
 
 // release gives the folder back: the log closes last.
