@@ -30,6 +30,16 @@ func newChoice(options []option, changed func(value string)) *choice {
 	return c
 }
 
+// offer adds an option if its value is none of those there are.
+func (c *choice) offer(o option) {
+	if slices.ContainsFunc(c.options, func(p option) bool { return p.value == o.value }) {
+		return
+	}
+	c.options = append(slices.Clip(c.options), o)
+	c.sel.Options = append(slices.Clip(c.sel.Options), o.name)
+	c.sel.Refresh()
+}
+
 func (c *choice) value() string {
 	if i := c.sel.SelectedIndex(); i >= 0 {
 		return c.options[i].value

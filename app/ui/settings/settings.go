@@ -81,6 +81,7 @@ type Screen struct {
 	restart *fyne.Container
 
 	protection *protection
+	store      *fileStore
 }
 
 // New builds the screen. Show fills it.
@@ -88,16 +89,18 @@ func New(cfg Config) *Screen {
 	s := &Screen{cfg: cfg, values: map[string]string{}, say: parts.NewSay(), trouble: parts.NewSay(), checks: map[string]*parts.Switch{}}
 	s.mail = newMailbox(s)
 	s.protection = newProtection(s)
+	s.store = newFileStore(s)
 	s.part = map[string]fyne.CanvasObject{
 		SectionNetwork: s.section("screens.settings.network", icons.Network, s.reach()...),
 		SectionMailbox: s.section("screens.mailbox.title", icons.Mailbox, s.mail.objects()...),
 
+		SectionFiles:      s.section("screens.store.title", icons.File, s.store.objects()...),
 		SectionProtection: s.section("protect.title", icons.Lock, s.protection.objects()...),
 	}
 	all := parts.Column(parts.Section, s.say,
 		s.section("screens.settings.profile", icons.Contact, s.profile()...),
 		s.part[SectionNetwork], s.part[SectionMailbox],
-		s.part[SectionProtection],
+		s.part[SectionProtection], s.part[SectionFiles],
 		s.section("screens.settings.privacy", icons.Eye, s.privacy()...),
 		s.section("screens.settings.notify", icons.Bell, s.notify()...),
 		s.section("screens.settings.appearance", icons.Palette, s.appearance()...),
@@ -117,6 +120,8 @@ func (s *Screen) Object() fyne.CanvasObject { return s.root }
 func (s *Screen) Show() {
 	s.say.Clear()
 	s.protection.say.Clear()
+	s.store.say.Clear()
+	s.store.load()
 	s.load()
 	s.protection.load()
 }
@@ -334,6 +339,7 @@ func (s *Screen) fill(snap snapshot) {
 	s.checksFollow()
 	s.theme.set(s.values[core.SettingTheme])
 	s.lang.set(s.values[core.SettingLanguage])
+	s.store.show(s.values)
 	s.protection.after.set(s.values[core.SettingLockAfter])
 	if first {
 		s.language = s.values[core.SettingLanguage]
