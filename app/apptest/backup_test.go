@@ -342,9 +342,11 @@ func TestAutomaticBackup(t *testing.T) {
 		}
 		w.Section("months pass")
 		bob.GoesOffline()
-		for range 4 {
-			w.Advance(31 * 24 * time.Hour)
+		months := 4
+		if testing.Short() {
+			months = 1 // then no chain is old enough to be removed
 		}
+		w.Advance(time.Duration(months) * 31 * 24 * time.Hour)
 		bob.ComesOnline()
 		settle(w)
 		parts, err = backup.List(folder)
