@@ -248,11 +248,12 @@ func (c *Core) backupDue(ctx context.Context) {
 		return
 	}
 	if _, err := c.BackupNow(ctx); err != nil && ctx.Err() == nil {
-		c.log.Warn("no backup was made", "why", string(backupTroubleOf(err)))
+		c.log.Warn("no backup was made", "why", string(BackupTroubleOf(err)))
 	}
 }
 
-func backupTroubleOf(err error) BackupTrouble {
+// BackupTroubleOf is the trouble that an error of BackupNow is.
+func BackupTroubleOf(err error) BackupTrouble {
 	switch {
 	case err == nil:
 		return BackupFine
@@ -277,7 +278,7 @@ func (c *Core) BackupNow(ctx context.Context) (BackupReport, error) {
 	defer c.backups.mu.Unlock()
 	r, err := c.autoBackup(ctx)
 	if ctx.Err() == nil && !errors.Is(err, chat.ErrNotFound) {
-		c.backups.note(c, backupTroubleOf(err))
+		c.backups.note(c, BackupTroubleOf(err))
 	}
 	return r, err
 }
@@ -370,7 +371,7 @@ func (c *Core) pruneChains(folder string, state *backupState, now time.Time) {
 			return false
 		}
 		if err := backup.Remove(folder, ch.ID); err != nil {
-			c.log.Warn("old backup was not removed", "err", backupTroubleOf(backupError(err)))
+			c.log.Warn("old backup was not removed", "err", BackupTroubleOf(backupError(err)))
 			return false
 		}
 		return true

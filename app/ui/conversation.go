@@ -400,13 +400,16 @@ func (c *conversation) showHeader() {
 		ID: p.ID, Name: p.Name, Online: p.Online && !p.Blocked, Status: statusLine(p, c.u.now()),
 		Verified: p.Verified, VerifiedText: t("conversation.verified"),
 	})
-	if p.Blocked {
+	readOnly := p.Blocked || c.u.backup.Moved
+	if c.u.backup.Moved {
+		c.blocked.Set(widgets.ToneInfo, icons.Disk, t("main.moved.sealed"), "")
+	} else if p.Blocked {
 		c.blocked.Set(widgets.ToneInfo, icons.Block, t("conversation.blocked.text"), t("conversation.unblock"))
 	} else {
 		c.blocked.Set(widgets.ToneInfo, "", "", "")
 	}
-	if p.Blocked == c.write.Visible() {
-		show(c.write, !p.Blocked)
+	if readOnly == c.write.Visible() {
+		show(c.write, !readOnly)
 		c.root.Refresh()
 	}
 }

@@ -16,6 +16,7 @@ type change struct {
 	me       *core.Profile
 	settings map[string]string
 	network  *core.Network
+	backup   *core.BackupStatus
 	contacts []chat.Contact
 	gone     []chat.PersonID // are no contacts any more
 	convs    []chat.Conversation
@@ -42,7 +43,7 @@ func (l *loader) load(ctx context.Context, events []event.Event) change {
 	c := change{events: events}
 	n := need(events)
 	steps := []func(context.Context, *change, needs) error{
-		l.loadMe, l.loadSettings, l.loadNetwork, l.loadContacts, l.loadConversations, l.loadWaiting, l.loadTimeline,
+		l.loadMe, l.loadSettings, l.loadNetwork, l.loadBackup, l.loadContacts, l.loadConversations, l.loadWaiting, l.loadTimeline,
 	}
 	for _, step := range steps {
 		if err := step(ctx, &c, n); err != nil {
@@ -56,6 +57,7 @@ func (l *loader) load(ctx context.Context, events []event.Event) change {
 type needs struct {
 	all                                     bool
 	settings, network, waiting, allContacts bool
+	backup                                  bool
 	contacts                                []chat.PersonID
 	convs                                   []chat.ConversationID
 	added                                   []chat.ConversationID
@@ -96,7 +98,9 @@ func (n *needs) one(e event.Event) {
 		n.settings, n.network = true, true
 	case event.WindowRequested:
 		n.window = true
-	case event.InvitationChanged, event.NearbyChanged, event.BackupChanged, event.FileChanged: // a file's state is a message's
+	case event.BackupChanged:
+		n.backup = true
+	case event.InvitationChanged, event.NearbyChanged, event.FileChanged: // a file's state is a message's
 	}
 }
 
@@ -135,6 +139,17 @@ func (l *loader) loadNetwork(ctx context.Context, c *change, n needs) error {
 	net, err := l.client.Network(ctx)
 	if err == nil {
 		c.network = &net
+	}
+	return err
+}
+
+func (l *loader) loadBackup(ctx context.Context, c *change, n needs) error {
+	if !n.all && !n.backup {
+		return nil
+	}
+	st, err := l.client.BackupStatus(ctx)
+	if err == nil {
+		c.backup = &st
 	}
 	return err
 }

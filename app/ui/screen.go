@@ -4,6 +4,7 @@ import (
 	"fyne.io/fyne/v2"
 
 	"github.com/kuvert-im/kuvert/app/chat"
+	"github.com/kuvert-im/kuvert/app/core"
 	"github.com/kuvert-im/kuvert/app/event"
 	"github.com/kuvert-im/kuvert/app/ui/parts"
 )
@@ -45,4 +46,15 @@ type Screens struct {
 	Settings   func(parts.Env) Screen
 	Doctor     func(parts.Env) Screen
 	Contacted  func(parts.Env) Screen
+	// Moved is what covers the window of a profile that has moved to another computer,
+	// until read; nil shows nothing.
+	Moved func(e parts.Env, status core.BackupStatus, read func()) MovedScreen
+}
+
+// MovedScreen is what Screens.Moved makes.
+type MovedScreen interface {
+	Object() fyne.CanvasObject
+	Focus()
+	Changed(events []event.Event)
+	SetStatus(status core.BackupStatus)
 }

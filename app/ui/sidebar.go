@@ -65,6 +65,7 @@ func newSidebar(u *UI) *sidebar {
 	s.search.OnLeave = s.finder.leave
 	s.footer = widgets.NewFooter(u.tips)
 	s.footer.OnTap = u.ShowNetwork
+	s.footer.OnBackup = u.ShowBackup
 	s.ground, s.line = parts.Ground(theme.ColorSidebar, 0, ""), parts.Ground(ftheme.ColorNameSeparator, 0, "")
 	s.root = container.New(s, s.objects()...)
 	s.hint.Hide()
@@ -207,7 +208,7 @@ func (s *sidebar) showWaiting(w waiting) {
 	s.root.Refresh()
 }
 
-func (s *sidebar) showFooter(n core.Network) {
+func (s *sidebar) showFooter(n core.Network, b core.BackupStatus) {
 	f := widgets.FooterText{Text: t("main.network.lan"), Tip: t("main.network.lan.tip"), Icon: icons.Lock}
 	if n.Mode == core.NetworkInternet {
 		f = widgets.FooterText{Text: t("main.network.internet"), Tip: t("main.network.internet.tip"), Icon: icons.Globe}
@@ -215,6 +216,7 @@ func (s *sidebar) showFooter(n core.Network) {
 	if n.Waiting > 0 {
 		f.Queue, f.QueueTip = count("main.queue", n.Waiting), count("main.queue.tip", n.Waiting)
 	}
+	f.Backup, f.BackupTip = footBackup(b, s.u.now())
 	s.footer.Set(f)
 }
 

@@ -57,6 +57,7 @@ type UI struct {
 	me       core.Profile
 	settings map[string]string
 	network  core.Network
+	backup   core.BackupStatus
 	contacts map[chat.PersonID]chat.Contact
 	convs    map[chat.PersonID]chat.Conversation
 	waiting  waiting
@@ -73,11 +74,14 @@ type UI struct {
 	content fyne.CanvasObject // of the window while it is not locked
 	frame   *frame
 	banner  *widgets.Banner
-	side    *sidebar
-	conv    *conversation
-	empty   *emptyPane
-	host    *host
-	current chat.PersonID // whose conversation is open; zero for none
+	// bannerAction is what the banner's word to press does.
+	bannerAction func()
+	side         *sidebar
+	conv         *conversation
+	empty        *emptyPane
+	host         *host
+	moved        moved
+	current      chat.PersonID // whose conversation is open; zero for none
 }
 
 // New builds the window's content and shows it in the window. Start fills it.
@@ -96,7 +100,8 @@ func newUI(cfg Config, pump carrier) *UI {
 	}
 	u.tips = widgets.NewTips(pump.Later)
 	u.banner = widgets.NewBanner()
-	u.banner.OnAction = u.ShowDoctor
+	u.banner.OnAction = func() { u.bannerAction() }
+	u.banner.OnDismiss = u.dismissBackup
 	u.side = newSidebar(u)
 	u.conv = newConversation(u)
 	u.empty = newEmptyPane(u)
@@ -116,7 +121,7 @@ func (u *UI) Env() parts.Env {
 func (u *UI) attach() {
 	w := u.cfg.Window
 	w.SetPadded(false)
-	u.content = container.NewStack(newSensor(u.touch), u.frame.root, u.tips.Layer)
+	u.content = container.NewStack(newSensor(u.touch), u.frame.root, u.moved.layer(), u.tips.Layer)
 	w.SetContent(u.content)
 	w.Resize(u.savedSize())
 	w.SetCloseIntercept(u.close)
@@ -144,6 +149,7 @@ func (u *UI) atMidnight() {
 	u.pump.Later(next.Sub(u.now()), func() {
 		u.showRows()
 		u.conv.show()
+		u.askBackup()
 		u.atMidnight()
 	})
 }
@@ -161,6 +167,10 @@ func (u *UI) apply(c change) {
 	if c.network != nil {
 		u.network = *c.network
 	}
+	if c.backup != nil {
+		u.backup = *c.backup
+		u.showMoved()
+	}
 	if c.waiting != nil {
 		u.setWaiting(*c.waiting)
 	}
@@ -175,6 +185,9 @@ func (u *UI) apply(c change) {
 	u.refresh()
 	if u.host.screen != nil && !u.Locked() {
 		u.host.screen.Changed(c.events)
+	}
+	if u.moved.screen != nil {
+		u.moved.screen.Changed(c.events)
 	}
 	if c.window {
 		u.Present()
@@ -235,7 +248,7 @@ func (u *UI) applyConversation(v chat.Conversation, added bool) {
 func (u *UI) refresh() {
 	u.showBanner()
 	u.showRows()
-	u.side.showFooter(u.network)
+	u.side.showFooter(u.network, u.backup)
 	u.conv.showHeader()
 	u.showPane()
 	u.showUnread()
@@ -254,7 +267,16 @@ func (u *UI) showBanner() {
 		tone, key = widgets.ToneWarning, "error.core"
 	}
 	before := u.banner.Text()
+	u.banner.SetDismiss("")
+	u.bannerAction = u.ShowDoctor
 	switch {
+	case u.backup.Moved && u.ready:
+		u.bannerAction = u.coverMoved
+		u.banner.Set(widgets.ToneWarning, icons.Disk, t("main.moved"), t("main.moved.more"))
+	case key == "" && u.ready && u.warnsOfBackup():
+		u.bannerAction = u.ShowBackup
+		u.banner.SetDismiss(t("main.backup.later"))
+		u.banner.Set(widgets.ToneWarning, icons.Save, u.backupWarning(), t("main.backup.now"))
 	case key == "" || !u.ready && !u.failing:
 		u.banner.Set(widgets.ToneInfo, "", "", "")
 	default:
@@ -421,6 +443,9 @@ func (u *UI) ShowNetwork() {
 		s.Reveal(sectionNetwork)
 	}
 }
+
+// ShowOver opens a page over the screen that is open.
+func (u *UI) ShowOver(s Screen) { u.host.openOver(s) }
 
 // ShowMailbox opens the settings with the access link of a mailbox.
 func (u *UI) ShowMailbox(link string) {

@@ -230,6 +230,13 @@ func (p *program) firstStart() {
 			return guard{dir: p.opts.Dir, owner: owner}.NewSheet(ctx, a.Passphrase)
 		},
 		OpenPDF: p.showPDF,
+		Look: func(_ context.Context, src core.RestoreSource) (core.BackupSeen, error) {
+			return core.LookAtBackup(src)
+		},
+		Restore: func(ctx context.Context, src core.RestoreSource, a firststart.Answers) (core.Restored, error) {
+			return run.Restore(ctx, p.opts.Dir, src, protection(a))
+		},
+		Show: p.pump.Show,
 		Done: func(a firststart.Answers, addContact bool) {
 			p.reopen(run.Unlock{Passphrase: a.Passphrase}, func() {
 				if addContact {

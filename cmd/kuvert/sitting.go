@@ -16,6 +16,7 @@ import (
 	"github.com/kuvert-im/kuvert/app/run"
 	"github.com/kuvert-im/kuvert/app/ui"
 	"github.com/kuvert-im/kuvert/app/ui/addcontact"
+	"github.com/kuvert-im/kuvert/app/ui/backup"
 	"github.com/kuvert-im/kuvert/app/ui/contactdetails"
 	"github.com/kuvert-im/kuvert/app/ui/contacted"
 	"github.com/kuvert-im/kuvert/app/ui/doctor"
@@ -38,6 +39,7 @@ type sitting struct {
 	pump    *ui.Pump
 	ui      *ui.UI
 	add     *addcontact.Screen // kept: it holds the code that is being shown
+	desk    *backup.Desk       // kept: it has the backup that is being written
 
 	cancel context.CancelFunc // ends the services and the pump
 	wg     sync.WaitGroup
@@ -53,7 +55,7 @@ func (p *program) sit(f found) *sitting {
 	var incoming *pairing.Incoming
 	s.ui = ui.New(ui.Config{
 		Client: f.session, Window: p.window, Pump: s.pump, Log: p.log, Quit: p.app.Quit,
-		Screens:  ui.Screens{AddContact: s.addContact, Contact: s.contact, Settings: s.settings, Doctor: s.doctor, Contacted: s.contacted},
+		Screens:  ui.Screens{AddContact: s.addContact, Contact: s.contact, Settings: s.settings, Doctor: s.doctor, Contacted: s.contacted, Moved: s.moved},
 		Notifier: s.notifier,
 		Lock: ui.Lock{
 			Asks: s.guard().Asks, Screen: s.lockScreen,
@@ -183,10 +185,24 @@ func (s *sitting) contact(e parts.Env, id chat.PersonID) ui.Screen {
 func (s *sitting) settings(e parts.Env) ui.Screen {
 	return settings.New(settings.Config{
 		Env: e, Version: version(), Licences: licences.Text, Quit: s.ui.Quit,
+		Desk: s.backups(e), OpenPage: func(p backup.Page) { s.ui.ShowOver(p) }, Back: s.ui.Back,
 		Guard: s.guard(), Lock: s.ui.Lock, OpenPDF: s.p.showPDF,
 		ThemeChanged: func(choice string) { s.p.app.Settings().SetTheme(theme.New(choice)) },
 		Doctor:       s.ui.ShowDoctor, Contacted: s.ui.ShowContacted, AddContact: s.ui.ShowInvitation,
 	})
+}
+
+// backups is the desk of the sitting.
+func (s *sitting) backups(e parts.Env) *backup.Desk {
+	if s.desk == nil {
+		s.desk = backup.NewDesk(e)
+	}
+	return s.desk
+}
+
+// moved is the screen of a profile that has moved to another computer.
+func (s *sitting) moved(e parts.Env, status core.BackupStatus, read func()) ui.MovedScreen {
+	return backup.NewMoved(backup.Config{Env: e, Desk: s.backups(e), Quit: s.ui.Quit}, status, read)
 }
 
 func (s *sitting) doctor(e parts.Env) ui.Screen {

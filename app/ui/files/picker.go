@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -36,9 +37,11 @@ type entry struct {
 type mode int
 
 const (
-	one  mode = iota // a file
-	many             // one file or more
-	save             // a folder, and a name for what is saved
+	one    mode = iota // a file
+	many               // one file or more
+	save               // a folder, and a name for what is saved
+	place              // a folder
+	either             // a file, or the folder that is shown
 )
 
 // Picker lets a person choose files, or where to save one. Its methods belong to
@@ -62,6 +65,8 @@ type Picker struct {
 	where   *parts.Text
 	say     *parts.Say
 	open    *parts.Button
+	side    *fyne.Container // the places
+	make    string          // a folder that may be made, with place
 }
 
 // Pick opens the picker on the person's downloads. exts are the endings to show,
@@ -91,6 +96,24 @@ func SaveAs(env parts.Env, name string, chosen func(path string)) *Picker {
 	return p
 }
 
+// PickFolder asks for a folder to put something into. make is the name of one that
+// may be made there.
+func PickFolder(env parts.Env, make string, chosen func(path string)) *Picker {
+	p := newPicker(env, place)
+	p.exts, p.make, p.chosen = []string{}, make, func(paths []string) { chosen(paths[0]) }
+	p.show(parts.T("screens.files.folder"), parts.T("screens.files.folder.do"), "")
+	return p
+}
+
+// PickEither asks for a file with one of the endings, or for the folder that holds
+// them.
+func PickEither(env parts.Env, title string, exts []string, chosen func(path string)) *Picker {
+	p := newPicker(env, either)
+	p.exts, p.chosen = exts, func(paths []string) { chosen(paths[0]) }
+	p.show(title, parts.T("screens.files.folder.open"), "")
+	return p
+}
+
 func newPicker(env parts.Env, m mode) *Picker {
 	p := &Picker{env: env, mode: m, picked: -1, rows: map[fyne.CanvasObject]*row{}, modal: parts.NewModal(env.Window, pickerWidth)}
 	p.modal.OnClose = p.modal.Hide
@@ -115,8 +138,55 @@ func (p *Picker) show(title, do, name string) {
 	if places := Places(); len(places) > 0 {
 		start = places[0].Path
 	}
-	p.enter(start)
+	if p.mode == one || p.mode == many {
+		p.enter(start)
+	} else {
+		p.lookForDrives(start)
+	}
 	p.modal.Focus(p.list)
+}
+
+// lookForDrives adds the drives that are not the computer's own to the places, and
+// enters the first of them, or start.
+func (p *Picker) lookForDrives(start string) {
+	p.env.Work(func(context.Context) func() {
+		drives := Drives()
+		return func() {
+			for i, d := range drives {
+				b := p.placeButton(d.Name, d.Path)
+				b.Icon = icons.New(icons.Disk)
+				p.side.Objects = slices.Insert(p.side.Objects, i, fyne.CanvasObject(b))
+			}
+			if len(drives) > 0 {
+				start = drives[0].Path
+			}
+			p.side.Refresh()
+			p.enter(start)
+		}
+	})
+}
+
+// placeButton leads to a folder.
+func (p *Picker) placeButton(name, path string) *parts.Button {
+	b := p.modal.Button(name, func() { p.enter(path) })
+	b.Importance = widget.LowImportance
+	b.Alignment = widget.ButtonAlignLeading
+	return b
+}
+
+// makeFolder makes the offered folder in the one that is shown, and enters it.
+func (p *Picker) makeFolder() {
+	dir := filepath.Join(p.path, p.make)
+	p.env.Work(func(context.Context) func() {
+		err := os.Mkdir(dir, 0o700)
+		return func() {
+			if err != nil && !errors.Is(err, fs.ErrExist) {
+				p.say.Set(parts.ToneError, parts.T("screens.files.notmade"))
+				return
+			}
+			p.enter(dir)
+		}
+	})
 }
 
 // list lets Escape through to the modal.
@@ -141,12 +211,9 @@ const (
 )
 
 func (p *Picker) body(title string) fyne.CanvasObject {
-	var places []fyne.CanvasObject
+	p.side = container.NewVBox()
 	for _, at := range Places() {
-		b := p.modal.Button(parts.T(at.Key), func() { p.enter(at.Path) })
-		b.Importance = widget.LowImportance
-		b.Alignment = widget.ButtonAlignLeading
-		places = append(places, b)
+		p.side.Add(p.placeButton(parts.T(at.Key), at.Path))
 	}
 	above := float32(220)
 	var field fyne.CanvasObject = parts.Space(0)
@@ -160,14 +227,17 @@ func (p *Picker) body(title string) fyne.CanvasObject {
 	up := widget.NewButtonWithIcon("", theme.MoveUpIcon(), func() { p.enter(filepath.Dir(p.path)) })
 	up.Importance = widget.LowImportance
 	files := container.NewStack(hold, p.list)
-	side := container.NewVBox(places...)
-	cancel := p.modal.Button(parts.T("screens.cancel"), p.modal.Hide)
+	side := container.NewVScroll(p.side)
+	buttons := []fyne.CanvasObject{p.modal.Button(parts.T("screens.cancel"), p.modal.Hide), p.open}
+	if p.make != "" {
+		buttons = slices.Insert(buttons, 0, fyne.CanvasObject(p.modal.Button(parts.T("screens.files.make", parts.With("Name", p.make)), p.makeFolder)))
+	}
 	field.Hide()
 	if p.name != nil {
 		field.Show()
 	}
 	return parts.Column(10, parts.Title(title), parts.Beside(4, up, p.where, nil),
-		container.NewBorder(nil, nil, side, nil, files), field, p.say, parts.Answers(cancel, p.open))
+		container.NewBorder(nil, nil, side, nil, files), field, p.say, parts.Answers(buttons...))
 }
 
 // enter shows a folder.
@@ -187,8 +257,8 @@ func (p *Picker) enter(dir string) {
 				return
 			}
 			p.say.Clear()
-			if len(found) == 0 && p.mode != save {
-				p.say.Set(parts.ToneInfo, parts.T(emptyWords[p.mode]))
+			if words := emptyWords[p.mode]; len(found) == 0 && words != "" {
+				p.say.Set(parts.ToneInfo, parts.T(words))
 			}
 			p.path, p.entries, p.picked = dir, found, -1
 			p.where.SetText(dir)
@@ -228,7 +298,7 @@ func (p *Picker) read(dir string) ([]entry, error) {
 }
 
 // emptyWords says that a folder holds nothing to choose.
-var emptyWords = map[mode]string{one: "screens.files.empty", many: "screens.files.none"}
+var emptyWords = map[mode]string{one: "screens.files.empty", many: "screens.files.none", either: "screens.files.none"}
 
 func (p *Picker) fits(name string) bool {
 	return p.exts == nil || slices.Contains(p.exts, strings.ToLower(filepath.Ext(name)))
@@ -302,7 +372,9 @@ func (p *Picker) choose(i widget.ListItemID) {
 	}
 	p.picked = i
 	switch p.mode {
-	case one:
+	case one, place:
+	case either:
+		p.open.SetText(parts.T("screens.files.open"))
 	case many:
 		p.mark(p.entries[i].path)
 		p.list.UnselectAll() // so that it can be pressed again
@@ -337,11 +409,30 @@ func (p *Picker) result() []string {
 			return []string{filepath.Join(p.path, name)}
 		}
 	case one:
-		if p.picked >= 0 && p.picked < len(p.entries) {
-			return []string{p.entries[p.picked].path}
+		return p.pickedPath()
+	case either:
+		if path := p.pickedPath(); path != nil {
+			return path
 		}
+		return p.folderPath()
+	case place:
+		return p.folderPath()
 	}
 	return nil
+}
+
+func (p *Picker) pickedPath() []string {
+	if p.picked < 0 || p.picked >= len(p.entries) {
+		return nil
+	}
+	return []string{p.entries[p.picked].path}
+}
+
+func (p *Picker) folderPath() []string {
+	if p.path == "" {
+		return nil
+	}
+	return []string{p.path}
 }
 
 // follow enables the button if there is something to take, and says how much.
@@ -352,6 +443,9 @@ func (p *Picker) follow() {
 		if n > 1 {
 			p.open.SetText(parts.N("screens.files.choose.many", n))
 		}
+	}
+	if p.mode == either && p.picked < 0 {
+		p.open.SetText(parts.T("screens.files.folder.open"))
 	}
 	if n == 0 {
 		p.open.Disable()

@@ -14,7 +14,8 @@ import (
 
 // Place is a folder that people know by a name.
 type Place struct {
-	Key  string // of its name in the translations
+	Key  string // of its name in the translations; "" of a drive
+	Name string // of a drive
 	Path string
 }
 
@@ -25,11 +26,11 @@ func Places() []Place {
 		return nil
 	}
 	all := []Place{
-		{"screens.files.downloads", folder(home, "DOWNLOAD", "Downloads")},
-		{"screens.files.pictures", folder(home, "PICTURES", "Pictures")},
-		{"screens.files.desktop", folder(home, "DESKTOP", "Desktop")},
-		{"screens.files.documents", folder(home, "DOCUMENTS", "Documents")},
-		{"screens.files.home", home},
+		{Key: "screens.files.downloads", Path: folder(home, "DOWNLOAD", "Downloads")},
+		{Key: "screens.files.pictures", Path: folder(home, "PICTURES", "Pictures")},
+		{Key: "screens.files.desktop", Path: folder(home, "DESKTOP", "Desktop")},
+		{Key: "screens.files.documents", Path: folder(home, "DOCUMENTS", "Documents")},
+		{Key: "screens.files.home", Path: home},
 	}
 	var out []Place
 	for _, p := range all {

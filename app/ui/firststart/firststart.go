@@ -1,8 +1,8 @@
 // Package firststart is what a person sees before there is a profile: six short
 // steps on one card. It asks for a name, a language, whether to use the Internet
 // and what protects the data on this computer, offers the emergency sheet, and
-// leads to the first contact. It keeps the answers; making the profile is its
-// caller's work.
+// leads to the first contact. Who has a backup is asked for that instead of a name
+// and a network. It keeps the answers; making the profile is its caller's work.
 package firststart
 
 import (
@@ -10,6 +10,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -19,6 +20,7 @@ import (
 	"fyne.io/fyne/v2/widget"
 
 	"github.com/kuvert-im/kuvert/app/chat"
+	"github.com/kuvert-im/kuvert/app/core"
 	"github.com/kuvert-im/kuvert/app/ui/parts"
 	"github.com/kuvert-im/kuvert/app/ui/protect"
 )
@@ -61,6 +63,18 @@ type Config struct {
 	Sheet   func(ctx context.Context, a Answers) ([]byte, error)
 	OpenPDF func(pdf []byte) error
 	SavePDF func(name string, pdf []byte) (path string, err error)
+	// Look says whether a restore from a backup can begin, Restore makes the profile of
+	// it: of the answers only the passphrase counts. Both run away from the UI thread,
+	// and so does progress, which is given per cent. Errors wrap the sentinels of package
+	// chat; Restore's may be about the protection as Create's.
+	Look    func(ctx context.Context, src core.RestoreSource) (core.BackupSeen, error)
+	Restore func(ctx context.Context, src core.RestoreSource, a Answers) (core.Restored, error)
+	// Show runs f on the UI thread, soon.
+	Show func(f func())
+	// PickBackup asks for a backup or a folder of them; nil is the picker.
+	PickBackup func(chosen func(path string))
+	// Now is the time; nil is time.Now.
+	Now func() time.Time
 	// Done is called on the UI thread when the person is through: addContact says
 	// whether they want to add a contact now.
 	Done func(a Answers, addContact bool)
@@ -75,6 +89,20 @@ const (
 	stepSheet
 	stepContact
 	steps
+)
+
+// The steps of who has a backup, besides those that they share.
+const (
+	stepBackup = steps + iota
+	stepRestoring
+	stepRestored
+)
+
+// The steps in their order, of who is new and of who has a backup. The one that
+// cannot be left counts as part of the one before.
+var (
+	pathNew     = []int{stepWelcome, stepName, stepNetwork, stepProtect, stepSheet, stepContact}
+	pathRestore = []int{stepWelcome, stepBackup, stepProtect, stepRestored, stepSheet}
 )
 
 // Measures in dp.
@@ -94,6 +122,7 @@ type Screen struct {
 	busy    bool
 	keyring keyring
 	offer   *protect.Offer
+	restore restore
 
 	root *fyne.Container
 	name *widget.Entry
@@ -116,14 +145,32 @@ func Open(cfg Config) *Screen {
 func (s *Screen) Answers() Answers { return s.answers }
 
 func (s *Screen) goTo(step int) {
-	s.step = min(max(step, 0), steps-1)
+	s.step = step
 	s.show()
+}
+
+// path is what this person goes through.
+func (s *Screen) path() []int {
+	if s.restore.on {
+		return pathRestore
+	}
+	return pathNew
+}
+
+// goBack leads to the step before.
+func (s *Screen) goBack() {
+	path := s.path()
+	before := path[max(0, slices.Index(path, s.step)-1)]
+	if before == stepWelcome {
+		s.restore.on = false
+	}
+	s.goTo(before)
 }
 
 // show builds the present step anew: that is also how a new language appears.
 func (s *Screen) show() {
 	s.say, s.name, s.pair = parts.NewSay(), nil, nil
-	s.back = parts.Quiet(parts.T("screens.back"), func() { s.goTo(s.step - 1) })
+	s.back = parts.Quiet(parts.T("screens.back"), s.goBack)
 	var body []fyne.CanvasObject
 	var focus fyne.Focusable
 	switch s.step {
@@ -142,6 +189,8 @@ func (s *Screen) show() {
 		focus = s.offer.Buttons()[0]
 	case stepContact:
 		body = s.offerContact()
+	default:
+		body, focus = s.restoring()
 	}
 	if focus == nil {
 		focus = s.next
@@ -156,7 +205,12 @@ func (s *Screen) show() {
 
 // card frames a step: where one is, the body, what went wrong, the buttons.
 func (s *Screen) card(body []fyne.CanvasObject) fyne.CanvasObject {
-	where := parts.Muted(parts.T("screens.first.step", parts.With("N", s.step+1, "Of", steps)))
+	path := s.path()
+	at := slices.Index(path, s.step)
+	if at < 0 {
+		at = slices.Index(path, stepProtect)
+	}
+	where := parts.Muted(parts.T("screens.first.step", parts.With("N", at+1, "Of", len(path))))
 	all := append([]fyne.CanvasObject{where}, body...)
 	all = append(all, parts.Spring(), s.say, parts.Beside(parts.Gap, s.back, parts.Space(0), s.next))
 	if s.step == stepWelcome {
@@ -172,6 +226,8 @@ func (s *Screen) primary(text string, f func()) { s.next = parts.Primary(text, f
 
 func (s *Screen) welcome() []fyne.CanvasObject {
 	s.primary(parts.T("screens.first.welcome.next"), func() { s.goTo(stepName) })
+	have := parts.Quiet(parts.T("screens.first.backup"), s.haveBackup)
+	have.Alignment = widget.ButtonAlignLeading
 	out := []fyne.CanvasObject{}
 	if s.cfg.Icon != nil {
 		img := canvas.NewImageFromResource(s.cfg.Icon)
@@ -182,6 +238,7 @@ func (s *Screen) welcome() []fyne.CanvasObject {
 	return append(out,
 		parts.Title(parts.T("screens.first.welcome.title")),
 		parts.Body(parts.T("screens.first.welcome.text")),
+		parts.Row(0, have),
 	)
 }
 

@@ -23,9 +23,13 @@ func (k *keyring) asks() bool { return k.known && (k.unfit != nil || k.passphras
 
 // askProtection asks what keeps the data on this computer safe.
 func (s *Screen) askProtection() []fyne.CanvasObject {
-	s.primary(parts.T("screens.first.protect.next"), s.takeProtection)
+	next, text := parts.T("screens.first.protect.next"), parts.T("screens.first.protect.text")
+	if s.restore.on {
+		next, text = parts.T("screens.first.restore.next"), s.restoreText()
+	}
+	s.primary(next, s.takeProtection)
 	title := parts.Title(parts.T("screens.first.protect.title"))
-	out := []fyne.CanvasObject{title, parts.Body(parts.T("screens.first.protect.text"))}
+	out := []fyne.CanvasObject{title, parts.Body(text)}
 	if !s.keyring.known {
 		s.next.Disable()
 		s.say.Busy(parts.T("screens.first.protect.looking"))
@@ -106,12 +110,19 @@ func (s *Screen) takeProtection() {
 		}
 		s.answers.Passphrase = passphrase
 	}
+	if s.restore.on {
+		s.runRestore()
+		return
+	}
 	s.create()
 }
 
 // offerSheet offers the emergency sheet of the profile that was just made.
 func (s *Screen) offerSheet() []fyne.CanvasObject {
 	on := func() { s.goTo(stepContact) }
+	if s.restore.on { // they have contacts
+		on = func() { s.cfg.Done(s.answers, false) }
+	}
 	s.primary(parts.T("screens.next"), on)
 	s.next.Hide()
 	s.back = parts.Quiet(parts.T("screens.first.sheet.later"), on)

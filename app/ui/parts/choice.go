@@ -85,6 +85,12 @@ func (g *ChoiceGroup) SetSelected(i int) {
 	}
 }
 
+// SetText changes what is said about a choice.
+func (g *ChoiceGroup) SetText(i int, text string) {
+	g.choices[i].text.SetText(text)
+	g.choices[i].Refresh()
+}
+
 // step chooses and focuses a neighbour.
 func (g *ChoiceGroup) step(from, by int) {
 	to := min(max(from+by, 0), len(g.choices)-1)

@@ -16,6 +16,7 @@ import (
 	"github.com/kuvert-im/kuvert/app/chat"
 	"github.com/kuvert-im/kuvert/app/core"
 	"github.com/kuvert-im/kuvert/app/event"
+	"github.com/kuvert-im/kuvert/app/ui/backup"
 	"github.com/kuvert-im/kuvert/app/ui/icons"
 	"github.com/kuvert-im/kuvert/app/ui/parts"
 	"github.com/kuvert-im/kuvert/app/ui/protect"
@@ -43,6 +44,13 @@ type Config struct {
 	Guard   protect.Guard
 	Lock    func()
 	OpenPDF func(pdf []byte) error
+	// Desk has the backup that is being written, OpenPage shows a page over this screen,
+	// Back leads back from there.
+	Desk     *backup.Desk
+	OpenPage func(backup.Page)
+	Back     func()
+	// PickBackup is that of backup.Config.
+	PickBackup func(name string, chosen func(path string))
 	// ClipboardPicture and PickFile are those of codes.Config.
 	ClipboardPicture func(ctx context.Context) ([]byte, error)
 	PickFile         func(chosen func(path string))
@@ -54,6 +62,7 @@ const (
 	SectionMailbox = "mailbox"
 	// SectionProtection is about passphrase, emergency sheet and lock.
 	SectionProtection = "protection"
+	SectionBackup     = "backup"
 )
 
 // Screen is the screen. Its methods belong to the UI thread.
@@ -82,6 +91,7 @@ type Screen struct {
 
 	protection *protection
 	store      *fileStore
+	backup     *backup.Section
 }
 
 // New builds the screen. Show fills it.
@@ -90,17 +100,22 @@ func New(cfg Config) *Screen {
 	s.mail = newMailbox(s)
 	s.protection = newProtection(s)
 	s.store = newFileStore(s)
+	s.backup = backup.NewSection(backup.SectionConfig{
+		Config: backup.Config{Env: cfg.Env, Desk: cfg.Desk, Back: cfg.Back, Pick: cfg.PickBackup},
+		Open:   cfg.OpenPage, Relayout: s.relayout,
+	})
 	s.part = map[string]fyne.CanvasObject{
 		SectionNetwork: s.section("screens.settings.network", icons.Network, s.reach()...),
 		SectionMailbox: s.section("screens.mailbox.title", icons.Mailbox, s.mail.objects()...),
 
 		SectionFiles:      s.section("screens.store.title", icons.File, s.store.objects()...),
 		SectionProtection: s.section("protect.title", icons.Lock, s.protection.objects()...),
+		SectionBackup:     s.section("backup.title", icons.Save, s.backup.Objects()...),
 	}
 	all := parts.Column(parts.Section, s.say,
 		s.section("screens.settings.profile", icons.Contact, s.profile()...),
 		s.part[SectionNetwork], s.part[SectionMailbox],
-		s.part[SectionProtection], s.part[SectionFiles],
+		s.part[SectionProtection], s.part[SectionBackup], s.part[SectionFiles],
 		s.section("screens.settings.privacy", icons.Eye, s.privacy()...),
 		s.section("screens.settings.notify", icons.Bell, s.notify()...),
 		s.section("screens.settings.appearance", icons.Palette, s.appearance()...),
@@ -124,7 +139,11 @@ func (s *Screen) Show() {
 	s.store.load()
 	s.load()
 	s.protection.load()
+	s.backup.Show()
 }
+
+// Hide is called when the screen is left.
+func (s *Screen) Hide() { s.backup.Hide() }
 
 // Reveal scrolls to a section.
 func (s *Screen) Reveal(section string) {
@@ -152,10 +171,16 @@ func (s *Screen) Dropped(items []fyne.URI) {
 }
 
 // relayout follows a change of heights.
-func (s *Screen) relayout() { s.root.Content.Refresh(); s.root.Refresh() }
+func (s *Screen) relayout() {
+	if s.root != nil {
+		s.root.Content.Refresh()
+		s.root.Refresh()
+	}
+}
 
 // Changed is called with what happened in the core.
 func (s *Screen) Changed(events []event.Event) {
+	s.backup.Changed(events)
 	for _, e := range events {
 		switch e.Kind {
 		case event.SettingsChanged, event.NetworkChanged, event.TroubleChanged, event.NodeChanged:

@@ -13,6 +13,7 @@ import (
 	"github.com/kuvert-im/kuvert/app/chat"
 	"github.com/kuvert-im/kuvert/app/core"
 	"github.com/kuvert-im/kuvert/app/event"
+	"github.com/kuvert-im/kuvert/app/ui/backup"
 	"github.com/kuvert-im/kuvert/app/ui/parts"
 	"github.com/kuvert-im/kuvert/app/ui/protect"
 	"github.com/kuvert-im/kuvert/app/ui/uitest"
@@ -33,6 +34,17 @@ type world struct {
 	pages       []string
 	invitations []string
 	clipboard   []byte
+
+	page  backup.Page // over the settings
+	picks string      // what is chosen for a backup
+}
+
+func (w *world) desk() *backup.Desk { return backup.NewDesk(w.env) }
+
+func (w *world) back() {
+	w.page = nil
+	w.env.Window.SetContent(w.screen.Object())
+	w.screen.Show()
 }
 
 func show(t *testing.T) *world { return showIn(t, "de", 1100, 720) }
@@ -50,7 +62,9 @@ func (w *world) open() {
 		Env: w.env, Version: "1.2.3", Licences: strings.Repeat("some licence\n", 500),
 		ThemeChanged: func(c string) { w.themes = append(w.themes, c) },
 		Quit:         func() { w.quit++ },
-		Guard:        w.guard, Lock: func() { w.locks++ }, OpenPDF: func([]byte) error { return nil },
+		Desk:         w.desk(), OpenPage: func(p backup.Page) { w.page = p; w.env.Window.SetContent(p.Object()) }, Back: w.back,
+		PickBackup: func(name string, chosen func(string)) { chosen(w.picks + name) },
+		Guard:      w.guard, Lock: func() { w.locks++ }, OpenPDF: func([]byte) error { return nil },
 		Doctor: func() { w.pages = append(w.pages, "doctor") }, Contacted: func() { w.pages = append(w.pages, "contacted") },
 		AddContact:       func(code string) { w.invitations = append(w.invitations, code) },
 		ClipboardPicture: func(context.Context) ([]byte, error) { return w.clipboard, nil },

@@ -39,14 +39,18 @@ type Banner struct {
 	icon   icons.Name
 	text   string
 	action string
-	// OnAction is called when the thing to do is chosen.
-	OnAction func()
-	ground   *canvas.Rectangle
-	img      *canvas.Image
-	lines    []*canvas.Text
-	link     *Link
-	bar      *canvas.Rectangle
-	part     float32 // how much of something is done, 0 to 1; 0 shows no bar
+	later  string // a word that puts the banner off; "" for none
+	// OnAction is called when the thing to do is chosen, OnDismiss when the banner is
+	// put off.
+	OnAction, OnDismiss func()
+
+	ground  *canvas.Rectangle
+	img     *canvas.Image
+	lines   []*canvas.Text
+	link    *Link
+	dismiss *Link
+	bar     *canvas.Rectangle
+	part    float32 // how much of something is done, 0 to 1; 0 shows no bar
 }
 
 // NewBanner makes a hidden banner.
@@ -57,9 +61,23 @@ func NewBanner() *Banner {
 			b.OnAction()
 		}
 	})
+	b.dismiss = NewLink("", func() {
+		if b.OnDismiss != nil {
+			b.OnDismiss()
+		}
+	})
 	b.ExtendBaseWidget(b)
 	b.Hide()
 	return b
+}
+
+// SetDismiss shows a word that puts the banner off, or none.
+func (b *Banner) SetDismiss(word string) {
+	if b.later != word {
+		b.later = word
+		b.dismiss.SetText(word)
+		b.Refresh()
+	}
 }
 
 // Set shows a sentence; an empty one hides the banner. action may be empty.
@@ -108,6 +126,9 @@ func (b *Banner) flow(width float32) []string {
 	if b.action != "" {
 		room -= b.link.MinSize().Width + 12
 	}
+	if b.later != "" {
+		room -= b.dismiss.MinSize().Width
+	}
 	return parts.Wrap(b.text, max(60, room), func(s string) float32 { return measure(s, theme.SizePreview, false) })
 }
 
@@ -129,7 +150,7 @@ func (r *bannerRenderer) MinSize() fyne.Size {
 }
 
 func (r *bannerRenderer) Objects() []fyne.CanvasObject {
-	out := []fyne.CanvasObject{r.b.ground, r.b.bar, r.b.img, r.b.link}
+	out := []fyne.CanvasObject{r.b.ground, r.b.bar, r.b.img, r.b.dismiss, r.b.link}
 	for _, l := range r.b.lines {
 		out = append(out, l)
 	}
@@ -157,6 +178,9 @@ func (r *bannerRenderer) Layout(s fyne.Size) {
 	m := b.link.MinSize()
 	b.link.Resize(m)
 	b.link.Move(fyne.NewPos(s.Width-m.Width-12, (s.Height-m.Height)/2))
+	d := b.dismiss.MinSize()
+	b.dismiss.Resize(d)
+	b.dismiss.Move(fyne.NewPos(s.Width-m.Width-12-d.Width, (s.Height-d.Height)/2))
 }
 
 func (r *bannerRenderer) Refresh() {
@@ -169,6 +193,8 @@ func (r *bannerRenderer) Refresh() {
 	}
 	r.b.link.Hidden = r.b.action == ""
 	r.b.link.Refresh()
+	r.b.dismiss.Hidden = r.b.later == ""
+	r.b.dismiss.Refresh()
 	r.Layout(r.b.Size())
 	canvas.Refresh(r.b)
 }

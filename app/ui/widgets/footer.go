@@ -18,6 +18,8 @@ type FooterText struct {
 	Icon            icons.Name
 	Text, Tip       string
 	Queue, QueueTip string // "" while nothing waits
+
+	Backup, BackupTip string // "" while it is fresh
 }
 
 // Footer says at a glance how far this computer reaches and what waits on it.
@@ -28,12 +30,15 @@ type Footer struct {
 	narrow      bool
 	icon, clock *canvas.Image
 	text, queue *canvas.Text
+	disk        *canvas.Image
+	backup      *canvas.Text
 	ground      *canvas.Rectangle
 	tip         string
 	focused     bool
 	hovered     bool
-	// OnTap is called when it is pressed.
-	OnTap func()
+	// OnTap is called when it is pressed, OnBackup when that is where it speaks of the
+	// backup.
+	OnTap, OnBackup func()
 }
 
 var (
@@ -49,6 +54,7 @@ func NewFooter(tips *Tips) *Footer {
 	f := &Footer{
 		tips: tips, icon: canvas.NewImageFromResource(nil), clock: canvas.NewImageFromResource(nil),
 		text: newText(theme.SizeStatus, false), queue: newText(theme.SizeStatus, false), ground: canvas.NewRectangle(color.Transparent),
+		disk: canvas.NewImageFromResource(nil), backup: newText(theme.SizeStatus, false),
 	}
 	f.ground.CornerRadius = 8
 	f.ExtendBaseWidget(f)
@@ -70,17 +76,31 @@ func (f *Footer) SetNarrow(narrow bool) {
 }
 
 // AccessibilityLabel implements fyne.Accessible.
-func (f *Footer) AccessibilityLabel() string { return f.say.Tip + ". " + f.say.QueueTip }
+func (f *Footer) AccessibilityLabel() string {
+	return f.say.Tip + ". " + f.say.QueueTip + ". " + f.say.BackupTip
+}
 
 // AccessibilityRole implements fyne.Accessible.
 func (f *Footer) AccessibilityRole() fyne.AccessibleRole { return fyne.AccessibleRoleButton }
 
 // Tapped implements fyne.Tappable.
-func (f *Footer) Tapped(*fyne.PointEvent) {
+func (f *Footer) Tapped(e *fyne.PointEvent) {
 	f.tips.Hide()
+	if e != nil && f.onBackup(e.Position.X) && f.OnBackup != nil {
+		f.OnBackup()
+		return
+	}
 	if f.OnTap != nil {
 		f.OnTap()
 	}
+}
+
+// onBackup reports whether that is where the footer speaks of the backup.
+func (f *Footer) onBackup(x float32) bool {
+	if f.say.Backup == "" || x < f.disk.Position().X-8 {
+		return false
+	}
+	return f.say.Queue == "" || x < f.clock.Position().X-8
 }
 
 // Cursor implements desktop.Cursorable.
@@ -113,7 +133,9 @@ func (f *Footer) MouseIn(e *desktop.MouseEvent) {
 // MouseMoved implements desktop.Hoverable.
 func (f *Footer) MouseMoved(e *desktop.MouseEvent) {
 	tip := f.say.Tip
-	if f.say.Queue != "" && e.Position.X > f.clock.Position().X-8 {
+	if f.onBackup(e.Position.X) {
+		tip = f.say.BackupTip
+	} else if f.say.Queue != "" && e.Position.X > f.clock.Position().X-8 {
 		tip = f.say.QueueTip
 	}
 	if tip != f.tip {
@@ -146,7 +168,7 @@ func (r *footerRenderer) MinSize() fyne.Size {
 }
 
 func (r *footerRenderer) Objects() []fyne.CanvasObject {
-	return []fyne.CanvasObject{r.f.ground, r.f.icon, r.f.text, r.f.clock, r.f.queue}
+	return []fyne.CanvasObject{r.f.ground, r.f.icon, r.f.text, r.f.clock, r.f.queue, r.f.disk, r.f.backup}
 }
 
 func (r *footerRenderer) Layout(s fyne.Size) {
@@ -157,13 +179,9 @@ func (r *footerRenderer) Layout(s fyne.Size) {
 	y := (s.Height - footIcon) / 2
 	f.icon.Resize(fyne.NewSquareSize(footIcon))
 	f.clock.Resize(fyne.NewSquareSize(footIcon))
+	f.disk.Resize(fyne.NewSquareSize(footIcon))
 	if f.narrow {
-		x, both := (s.Width-footIcon)/2, float32(0)
-		if f.say.Queue != "" {
-			both = (footIcon + 8) / 2
-		}
-		f.icon.Move(fyne.NewPos(x-both, y))
-		f.clock.Move(fyne.NewPos(x+both, y))
+		r.layoutNarrow(s, y)
 		return
 	}
 	f.icon.Move(fyne.NewPos(theme.SidebarInset+4, y))
@@ -173,6 +191,30 @@ func (r *footerRenderer) Layout(s fyne.Size) {
 	right := s.Width - theme.SidebarInset - 4
 	put(f.queue, right-q, ty)
 	f.clock.Move(fyne.NewPos(right-q-6-footIcon, y))
+	if f.say.Queue != "" {
+		right -= q + 6 + footIcon + 12
+	}
+	b := f.backup.MinSize().Width
+	put(f.backup, right-b, ty)
+	f.disk.Move(fyne.NewPos(right-b-6-footIcon, y))
+}
+
+// layoutNarrow places the icons alone.
+func (r *footerRenderer) layoutNarrow(s fyne.Size, y float32) {
+	f := r.f
+	shown := []*canvas.Image{f.icon}
+	if f.say.Backup != "" {
+		shown = append(shown, f.disk)
+	}
+	if f.say.Queue != "" {
+		shown = append(shown, f.clock)
+	}
+	const gap = 8
+	x := (s.Width - float32(len(shown))*(footIcon+gap) + gap) / 2
+	for _, img := range shown {
+		img.Move(fyne.NewPos(x, y))
+		x += footIcon + gap
+	}
 }
 
 func (r *footerRenderer) Refresh() {
@@ -191,6 +233,11 @@ func (r *footerRenderer) Refresh() {
 	f.clock.Resource = icons.Colored(icons.Clock, theme.ColorMuted)
 	f.text.Hidden, f.queue.Hidden = f.narrow, f.narrow || !queued
 	f.clock.Hidden = !queued
+	old := f.say.Backup != ""
+	f.disk.Resource = icons.Colored(icons.Save, ftheme.ColorNameWarning)
+	f.backup.Hidden, f.disk.Hidden = f.narrow || !old, !old
+	set(f.backup, f.say.Backup, ftheme.ColorNameWarning)
+	f.disk.Refresh()
 	set(f.text, f.say.Text, theme.ColorMuted)
 	set(f.queue, f.say.Queue, theme.ColorMuted)
 	f.icon.Refresh()

@@ -1,0 +1,50 @@
+package backup
+
+import (
+	"strconv"
+
+	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/container"
+	"fyne.io/fyne/v2/widget"
+
+	"github.com/kuvert-im/kuvert/app/ui/parts"
+)
+
+// Progress says how far something is, with a button that ends it.
+type Progress struct {
+	*fyne.Container
+	text *parts.Text
+	bar  *widget.ProgressBar
+	stop *widget.Button
+}
+
+// NewProgress makes one.
+func NewProgress(stop func()) *Progress {
+	p := &Progress{text: parts.Body(""), bar: widget.NewProgressBar(), stop: widget.NewButton(parts.T("screens.cancel"), stop)}
+	p.bar.Max = 100
+	p.bar.TextFormatter = func() string { return strconv.Itoa(int(p.bar.Value)) + " %" }
+	p.Container = container.NewStack(parts.Column(parts.Gap, p.text, parts.Beside(parts.Gap, nil, p.bar, p.stop)))
+	return p
+}
+
+// Say sets the sentence above the bar.
+func (p *Progress) Say(text string) { p.text.SetText(text) }
+
+// Set says how far it is, in per cent.
+func (p *Progress) Set(percent int) {
+	if p.text.Text() == "" {
+		p.Say(parts.T("backup.running"))
+	}
+	p.bar.SetValue(float64(percent))
+}
+
+// CanStop shows or hides the button.
+func (p *Progress) CanStop(can bool) {
+	if p.stop.Hidden == can {
+		p.stop.Hidden = !can
+		p.Refresh()
+	}
+}
+
+// StopButton is the button that ends it.
+func (p *Progress) StopButton() *widget.Button { return p.stop }
