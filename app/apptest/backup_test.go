@@ -143,48 +143,6 @@ func TestRestoreThroughAMailbox(t *testing.T) {
 	})
 }
 
-// The restored backup beside the old computer, which somebody switches on again.
-func TestRestoredBesideTheOldOne(t *testing.T) {
-	two(t, func(w *apptest.World, alice, bob *apptest.Person) {
-		t := w.T
-		bob.Receives(alice.Sends(bob, "vorher"))
-		settle(w)
-		path := alice.BacksUp("alice.age")
-		alice.GoesOffline()
-		fresh := w.Restores(alice, path)
-		var sent []chat.MessageID
-		for i := range 2 {
-			for _, p := range []struct{ on, off *apptest.Person }{{fresh, alice}, {alice, fresh}} {
-				p.off.GoesOffline()
-				p.on.ComesOnline()
-				sent = append(sent, p.on.Sends(bob, fmt.Sprintf("%d of %d", i, len(sent))))
-				w.Advance(20 * time.Minute)
-			}
-		}
-		told := bob.Notices(alice)
-		if !slices.Contains(told, chat.NoticeSessionRenewed) && !slices.Contains(told, chat.NoticeBranch) {
-			t.Errorf("bob was told %q", told)
-		}
-		w.Section("the old one ends")
-		alice.Quits()
-		fresh.ComesOnline()
-		if err := bob.Core.Verify(context.Background(), alice.Me()); err != nil {
-			t.Fatal(err)
-		}
-		w.Advance(25 * time.Hour)
-		bob.Receives(fresh.Sends(bob, "danach"))
-		fresh.Receives(bob.Sends(fresh, "gut"))
-		fresh.Sees(sent[0], chat.Delivered)
-		fresh.Sees(sent[2], chat.Delivered)
-		bob.Receives(sent[0], sent[2])
-		texts := bob.Texts(alice)
-		slices.Sort(texts)
-		if once := slices.Compact(slices.Clone(texts)); len(once) != len(texts) {
-			t.Errorf("something came twice: %q", texts)
-		}
-	})
-}
-
 func TestRestoreKeepsEverything(t *testing.T) {
 	two(t, func(w *apptest.World, alice, bob *apptest.Person) {
 		t := w.T

@@ -120,6 +120,8 @@ const (
 	NoticeInviteReused   Notice = "invite_reused"  // somebody else answered the used invitation
 	NoticeInviteRefused  Notice = "invite_refused" // the inviter did not take it: used by somebody else, or withdrawn
 	NoticeBranch         Notice = "branch"         // a second installation appeared that was not announced
+	NoticeTwoHere        Notice = "two_here"       // the own profile runs on another computer as well, or was put back
+	NoticeRefused        Notice = "two_refused"    // therefore their app takes nothing from this computer for now
 )
 
 // Contact is a known identity.

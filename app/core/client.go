@@ -190,6 +190,8 @@ const (
 	WhyOffline     Why = "offline"      // in a mailbox until the other computer is switched on
 	WhyMailboxFull Why = "mailbox_full" // the other computer is off and its mailbox is full
 	WhyMailboxAway Why = "mailbox_away" // the other computer is off and its mailbox cannot be reached
+	WhyTwoHere     Why = "two_here"     // my profile runs on two computers, and the contact has not confirmed that
+	WhyTwoThere    Why = "two_there"    // the contact's profile does, and I have not confirmed it (Verify)
 )
 
 // Invitations is about bringing people in.

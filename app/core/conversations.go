@@ -399,6 +399,10 @@ func (c *Core) why(tx ReadTx, it chat.OutboxItem) (Why, error) {
 		return WhyNoNetwork, nil
 	case ct.Pending:
 		return whyPending(tx, ct.ID)
+	case p.Alarmed():
+		return WhyTwoThere, nil
+	case p.Refuses():
+		return WhyTwoHere, nil
 	case !connected:
 		return c.whyAway(tx, it)
 	case !has || !active.Confirmed:

@@ -519,7 +519,7 @@ func (in *inbox) takeMailStatus(person chat.PersonID, raw []byte) error {
 		return err
 	}
 	if r.SelfRolledBack {
-		if err := in.rolledBack(r.CounterAbove); err != nil {
+		if err := in.rolledBack(person, r.CounterAbove); err != nil {
 			return err
 		}
 	}

@@ -193,7 +193,7 @@ func (in *inbox) opened(person chat.PersonID, q *session.Peer, o session.Opened,
 		return 0, err
 	}
 	if o.SelfRolledBack {
-		if err := in.rolledBack(o.CounterAbove); err != nil {
+		if err := in.rolledBack(person, o.CounterAbove); err != nil {
 			return 0, err
 		}
 	}
@@ -478,10 +478,18 @@ func (in *inbox) sealAck(person chat.PersonID) error {
 	return nil
 }
 
-// rolledBack makes this installation a new one: a message proved that the
-// profile is an older copy of itself (docs/protocol, healing).
-func (s *step) rolledBack(counterAbove uint64) error {
+// rolledBack makes this installation a new one: somebody proved that the profile
+// is an older copy of itself, or runs on another machine, too (docs/protocol,
+// healing). The user is told in the conversation with them.
+func (s *step) rolledBack(by chat.PersonID, counterAbove uint64) error {
 	s.core.log.Warn("this profile is an older copy of itself: renewing its keys")
+	if p, err := s.peer(by); err != nil {
+		return err
+	} else if p.FirstProof(s.env) {
+		if err := s.notice(by, chat.NoticeTwoHere); err != nil {
+			return err
+		}
+	}
 	err := s.changeSelf(func(self *session.Self) error {
 		return self.NewInstallation(s.env.Rand, s.env.Now, counterAbove)
 	})

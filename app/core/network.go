@@ -361,7 +361,7 @@ func (s *step) takeStatus(person chat.PersonID, status []byte) (fetch bool, err 
 		return false, err
 	}
 	if r.SelfRolledBack {
-		if err := s.rolledBack(r.CounterAbove); err != nil {
+		if err := s.rolledBack(person, r.CounterAbove); err != nil {
 			return false, err
 		}
 	}

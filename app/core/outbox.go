@@ -297,8 +297,14 @@ func (s *step) answer(p *session.Peer, it *chat.OutboxItem, a byte) error {
 				return err
 			}
 		}
+		refused := p.Refuses()
 		unseal := p.OnAnswer(s.env, sealedOf(*it), a)
 		s.setPeer(it.Contact, p)
+		if p.Refuses() && !refused {
+			if err := s.notice(it.Contact, chat.NoticeRefused); err != nil {
+				return err
+			}
+		}
 		if active, ok := p.Active(); a == AnswerRefused && !unseal && ok && active.Confirmed && active.SID == it.Session {
 			return s.fail(*it)
 		}

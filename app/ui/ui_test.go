@@ -418,6 +418,7 @@ func TestEachWhy(t *testing.T) {
 		for _, w := range []core.Why{
 			core.WhyNotFound, core.WhyNoNetwork, core.WhyNotAccepted, core.WhyRenewing, core.WhyUnconfirmed, core.WhyBlocked, core.WhyRefused,
 			core.WhyDiskFull, core.WhyOtherBusy, core.WhyExpiredKeys, core.WhyOffline, core.WhyMailboxFull, core.WhyMailboxAway,
+			core.WhyTwoHere, core.WhyTwoThere,
 		} {
 			if got := why(w, "Anna"); got == "" || strings.HasPrefix(got, "delivery.") {
 				t.Errorf("%s: %s: %q", language, w, got)
@@ -584,14 +585,14 @@ func TestWords(t *testing.T) {
 	for _, language := range []string{"de", "en"} {
 		open(t, setup{language: language})
 		var all []string
-		for _, w := range []core.Why{core.WhyNotFound, core.WhyNoNetwork, core.WhyNotAccepted, core.WhyRenewing, core.WhyUnconfirmed, core.WhyBlocked, core.WhyRefused, core.WhyDiskFull, core.WhyOtherBusy, core.WhyExpiredKeys} {
+		for _, w := range []core.Why{core.WhyNotFound, core.WhyNoNetwork, core.WhyNotAccepted, core.WhyRenewing, core.WhyUnconfirmed, core.WhyBlocked, core.WhyRefused, core.WhyDiskFull, core.WhyOtherBusy, core.WhyExpiredKeys, core.WhyTwoHere, core.WhyTwoThere} {
 			s := why(w, "Anna")
 			if s == "" || strings.HasPrefix(s, "delivery.") {
 				t.Errorf("%s: no words for %q", language, w)
 			}
 			all = append(all, s)
 		}
-		for _, n := range []chat.Notice{chat.NoticeConnected, chat.NoticeSessionRenewed, chat.NoticeVerified, chat.NoticeInviteReused, chat.NoticeBranch} {
+		for _, n := range []chat.Notice{chat.NoticeConnected, chat.NoticeSessionRenewed, chat.NoticeVerified, chat.NoticeInviteReused, chat.NoticeBranch, chat.NoticeTwoHere, chat.NoticeRefused} {
 			s := notice(chat.Message{Kind: chat.KindNotice, Text: string(n)}, "Anna")
 			if strings.HasPrefix(s, "conversation.") || s == word("conversation.notice.unknown") {
 				t.Errorf("%s: no words for %q", language, n)

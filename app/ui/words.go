@@ -111,12 +111,14 @@ var whySentences = map[core.Why]string{
 	core.WhyRefused: "delivery.why.refused", core.WhyDiskFull: "delivery.why.disk_full", core.WhyOtherBusy: "delivery.why.other_busy",
 	core.WhyExpiredKeys: "delivery.why.expired_keys", core.WhyOffline: "delivery.why.offline",
 	core.WhyMailboxFull: "delivery.why.mailbox_full", core.WhyMailboxAway: "delivery.why.mailbox_away",
+	core.WhyTwoHere: "delivery.why.two_here", core.WhyTwoThere: "delivery.why.two_there",
 }
 
 var noticeSentences = map[chat.Notice]string{
 	chat.NoticeConnected: "conversation.notice.connected", chat.NoticeSessionRenewed: "conversation.notice.session_renewed",
 	chat.NoticeVerified: "conversation.notice.verified", chat.NoticeInviteReused: "conversation.notice.invite_reused",
-	chat.NoticeBranch: "conversation.notice.branch",
+	chat.NoticeBranch: "conversation.notice.branch", chat.NoticeTwoHere: "conversation.notice.two_here",
+	chat.NoticeRefused: "conversation.notice.two_refused",
 }
 
 // timerSentences are the lines that tell how long messages stay from now on.

@@ -196,7 +196,7 @@ func (p *Peer) settleIn(env Env, s *sess, counts bool, o *Opened) {
 	}
 	o.NewSession, o.Unseal = true, true
 	o.Renewed = p.activate(s, env.Now)
-	p.want = false
+	p.want, p.refused = false, false
 }
 
 // prefers reports whether an accepted session becomes the active one: it ranks

@@ -279,6 +279,50 @@ func TestBranchAndAlarm(t *testing.T) {
 	}
 }
 
+// What an alarmed person's app refuses stays with its sender, who is told why, until
+// something opens again.
+func TestRefusedByOneWhoIsAlarmed(t *testing.T) {
+	a, b, ea, eb := pair(t)
+	ea, eb = after(ea, time.Hour), after(eb, time.Hour)
+	b.want = true
+	_, err := b.Maintain(eb)
+	check(t, err)
+	refuse := func() {
+		t.Helper()
+		in, err := OpenHandshake(ea, seal(t, b, eb, mid(7), true), noInvitation)
+		check(t, err)
+		a.alarmed = true
+		if _, err := a.Clone().Accept(ea, in); !errors.Is(err, ErrBranch) {
+			t.Fatal(err)
+		}
+		now, _ := b.Active()
+		if !b.OnAnswer(eb, Sealed{Session: now.SID}, answerRefused) {
+			t.Error("not to be sealed anew")
+		}
+		b = stored(t, b)
+	}
+	refuse()
+	if b.Refuses() {
+		t.Error("refused because of a second installation that nobody spoke of")
+	}
+	b.rollbacks = note(b.rollbacks, eb.Now)
+	if !b.Refuses() || !b.FirstProof(eb) {
+		t.Errorf("refuses %v, first proof %v", b.Refuses(), b.FirstProof(eb))
+	}
+	a.Resume()
+	check(t, b.LearnBundle(eb, ea.Self.Bundle(), true))
+	check(t, b.Start(eb, nil))
+	in, err := OpenHandshake(ea, seal(t, b, eb, mid(7), true), noInvitation)
+	check(t, err)
+	_, err = a.Accept(ea, in)
+	check(t, err)
+	_, err = b.Open(eb, seal(t, a, ea, mid(8), true))
+	check(t, err)
+	if b.Refuses() {
+		t.Error("still refused after an answer")
+	}
+}
+
 func TestUnansweredHandshakeIsMadeAnewByMailbox(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	ea := Env{Self: newSelf(t, now), Now: now, Rand: rand.Reader}

@@ -76,6 +76,7 @@ func (p *Peer) OnAnswer(env Env, sealed Sealed, answer byte) (unseal bool) {
 	if s.unanswered() {
 		p.leave(milli(env.Now))
 		p.want, p.refetch, p.unseal = true, true, true
+		p.refused = answer == answerRefused
 		return true
 	}
 	if answer == answerRefused {

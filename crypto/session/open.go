@@ -118,7 +118,7 @@ func (p *Peer) confirm(env Env, s *sess, o *Opened) {
 	if s.confirmed {
 		return
 	}
-	s.confirmed, s.first = true, nil
+	s.confirmed, s.first, p.refused = true, nil, false
 	if s.sid() == p.active {
 		p.want = false // what called for another one was that nobody answered
 	}

@@ -40,6 +40,7 @@ type Peer struct {
 	refetch    bool        // but the bundle held was of no use: fetch it first
 	renews     bool        // the next one takes the place of an earlier session
 	unseal     bool        // Maintain has to say that the active session ended
+	refused    bool        // their app refused my handshake, and has opened nothing since
 
 	// Acknowledgements.
 	due     bool // something is to be acknowledged
@@ -115,6 +116,19 @@ func (p *Peer) Active() (SessionInfo, bool) {
 // Alarmed reports whether a second unannounced installation appeared. No
 // handshake is started or accepted until Resume.
 func (p *Peer) Alarmed() bool { return p.alarmed }
+
+// Refuses reports whether the person's app refuses the handshakes of this
+// installation after it told of another one of mine: the profile runs on two
+// machines, and they have not said yet that they know of it. What is in the outbox
+// stays there.
+func (p *Peer) Refuses() bool { return p.refused && len(p.rollbacks) > 0 }
+
+// FirstProof reports whether the person proved only once within BranchAlarm that
+// this installation is not the only one, or not the newest: the user is to be told.
+func (p *Peer) FirstProof(env Env) bool {
+	n, _ := within(p.rollbacks, env.Now, BranchAlarm)
+	return n == 1
+}
 
 // Resume ends the alarm: the user knows of the other installation.
 func (p *Peer) Resume() { p.alarmed, p.branchAt = false, time.Time{} }

@@ -37,13 +37,14 @@ const (
 	opSaveStore
 	opOldStore
 	opReplay
+	opAsk
 	ops
 )
 
 var opNames = [ops]string{
 	"compose", "send", "post", "fetch", "lose", "link", "unlink", "tick", "snapshot",
 	"ROLLBACK", "RESTORE", "CLOCK", "send all", "drain", "CLONE",
-	"mailboxes emptied", "mailboxes copied", "MAILBOXES PUT BACK", "old status",
+	"mailboxes emptied", "mailboxes copied", "MAILBOXES PUT BACK", "old status", "ask",
 }
 
 const day = 24 * time.Hour
@@ -91,6 +92,8 @@ func (w *world) do(o op) {
 		}
 	case opDrain:
 		w.drain(i)
+	case opAsk:
+		w.ask(i)
 	case opEmpty, opSaveStore, opOldStore, opReplay:
 		w.storeGoesWrong(o)
 	default:
@@ -156,8 +159,26 @@ func (w *world) putBack(o op) {
 }
 
 // finish ends a schedule: a probe in one or both directions, and then everything
-// must arrive.
+// must arrive. If a side is there twice, its two copies are on in turn, and so must
+// what either has.
 func (w *world) finish(byMail bool, probe int) {
+	w.finishOne(byMail, probe)
+	for i := range w.other {
+		for range 2 {
+			if w.other[i] == nil || len(w.bad) > 0 {
+				break
+			}
+			w.do(op{what: opClone, who: i})
+			w.now = w.now.Add(25 * time.Hour) // beyond the limit of handshakes
+			w.finishOne(byMail, 1+i)
+		}
+	}
+	if !byMail && len(w.bad) == 0 {
+		w.idle()
+	}
+}
+
+func (w *world) finishOne(byMail bool, probe int) {
 	w.note("-- finish")
 	_, met := w.peer(1).Public()
 	if probe != 1 || !met {
@@ -181,6 +202,8 @@ func (w *world) finish(byMail bool, probe int) {
 func (w *world) finishLinked() {
 	w.box = [2][]blob{}
 	for k := 0; k < 60 && !(k > 0 && w.quiet()); k++ {
+		w.ask(0)
+		w.ask(1)
 		w.link()
 		for range 4 {
 			w.sendAll(0)
@@ -194,9 +217,7 @@ func (w *world) finishLinked() {
 	if !w.quiet() {
 		w.describe()
 		w.fault("I8 never arrived, 60 h connected")
-		return
 	}
-	w.idle()
 }
 
 // idle: the conversation goes on, and no more handshakes are needed.
@@ -227,6 +248,7 @@ func (w *world) finishByMail() {
 	for range 40 {
 		w.now = w.now.Add(day / 2)
 		for i := range 2 {
+			w.ask(i)
 			w.drain(i)
 			w.pump(i)
 			w.postAll(i)
@@ -308,7 +330,7 @@ var profiles = []profile{
 		opEmpty: 1, opSaveStore: 2, opOldStore: 2, opReplay: 3,
 	}, 2, true, 10, 40},
 	{"two clones", [ops]int{
-		opCompose: 5, opSend: 3, opPost: 3, opFetch: 3, opLink: 3, opTick: 3, opClone: 4, opSendAll: 2, opDrain: 1,
+		opCompose: 5, opSend: 3, opPost: 3, opFetch: 3, opLink: 3, opTick: 3, opClone: 4, opSendAll: 2, opDrain: 1, opAsk: 1,
 	}, -1, false, 4, 24},
 }
 

@@ -125,7 +125,7 @@ func (p *Peer) parsePerson(r *reader) {
 }
 
 func (p *Peer) marshalHandshakes(w *writer) {
-	w.flags(p.alarmed, p.want, p.refetch, p.renews, p.unseal, p.invite != nil)
+	w.flags(p.alarmed, p.want, p.refetch, p.renews, p.unseal, p.invite != nil, p.refused)
 	if p.invite != nil {
 		w.raw(p.invite[:])
 	}
@@ -138,7 +138,7 @@ func (p *Peer) marshalHandshakes(w *writer) {
 
 func (p *Peer) parseHandshakes(r *reader) {
 	var invited bool
-	r.flags(&p.alarmed, &p.want, &p.refetch, &p.renews, &p.unseal, &invited)
+	r.flags(&p.alarmed, &p.want, &p.refetch, &p.renews, &p.unseal, &invited, &p.refused)
 	if invited {
 		p.invite = new(invite.Secret)
 		r.read(p.invite[:])

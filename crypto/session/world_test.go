@@ -414,9 +414,17 @@ func (w *world) notOpened(i int, err error) {
 	}
 	if p.Alarmed() {
 		w.alarms++
-		p.Resume() // the user says that it is fine
 	}
 	w.put(i, p)
+}
+
+// ask lets a party's user say that they know of the other installation.
+func (w *world) ask(i int) {
+	if p := w.peer(i); p.Alarmed() {
+		w.note("   %s knows of the other one", name(i))
+		p.Resume()
+		w.put(i, p)
+	}
 }
 
 func answerOf(err error) byte {

@@ -87,7 +87,7 @@ func TestEveryReasonHasItsText(t *testing.T) {
 	for _, why := range []core.Why{
 		core.WhyNotFound, core.WhyNoNetwork, core.WhyNotAccepted, core.WhyRenewing, core.WhyUnconfirmed, core.WhyBlocked,
 		core.WhyRefused, core.WhyDiskFull, core.WhyOtherBusy, core.WhyExpiredKeys, core.WhyOffline, core.WhyMailboxFull,
-		core.WhyMailboxAway, "not_running", "not_running.mailbox",
+		core.WhyMailboxAway, core.WhyTwoHere, core.WhyTwoThere, "not_running", "not_running.mailbox",
 	} {
 		needs(t, "delivery.line.why."+string(why))
 	}

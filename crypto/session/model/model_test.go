@@ -28,12 +28,13 @@ const (
 	opSendAll
 	opDrain
 	opClone
+	opAsk
 	ops
 )
 
 var opNames = [ops]string{
 	"compose", "send", "post", "fetch", "lose", "link", "unlink", "tick", "snapshot",
-	"ROLLBACK", "RESTORE", "CLOCK", "send all", "drain", "CLONE",
+	"ROLLBACK", "RESTORE", "CLOCK", "send all", "drain", "CLONE", "ask",
 }
 
 func (o op) String() string {
@@ -78,6 +79,8 @@ func (w *world) do(o op) {
 		w.sendAll(i)
 	case opDrain:
 		w.drain(i)
+	case opAsk:
+		w.ask(i)
 	default:
 		w.putBack(o)
 	}
@@ -129,7 +132,27 @@ func (w *world) putBack(o op) {
 	w.linked = false
 }
 
+// finish ends a schedule: a probe in one or both directions, and then everything
+// must arrive. If a side is there twice, its two copies are on in turn, and so must
+// what either has.
 func (w *world) finish(byMail bool, probe int) {
+	w.finishOne(byMail, probe)
+	for i := range w.other {
+		for range 2 {
+			if w.other[i] == nil || len(w.bad) > 0 {
+				break
+			}
+			w.do(op{what: opClone, who: i})
+			w.now += 25 * hour // beyond the limit of handshakes
+			w.finishOne(byMail, 1+i)
+		}
+	}
+	if !byMail && len(w.bad) == 0 {
+		w.idle()
+	}
+}
+
+func (w *world) finishOne(byMail bool, probe int) {
 	w.note("-- finish")
 	met := w.party[1].met
 	if probe != 1 || !met {
@@ -153,6 +176,8 @@ func (w *world) finish(byMail bool, probe int) {
 func (w *world) finishLinked() {
 	w.box = [2][]blob{}
 	for k := 0; k < 60 && !(k > 0 && w.quiet()); k++ {
+		w.ask(0)
+		w.ask(1)
 		w.link()
 		for range 4 {
 			w.sendAll(0)
@@ -165,9 +190,7 @@ func (w *world) finishLinked() {
 	}
 	if !w.quiet() {
 		w.fault("I8 never arrived, 60 h connected")
-		return
 	}
-	w.idle()
 }
 
 func (w *world) idle() {
@@ -196,6 +219,7 @@ func (w *world) finishByMail() {
 	for range 40 {
 		w.now += day / 2
 		for i := range 2 {
+			w.ask(i)
 			w.drain(i)
 			w.pump(i)
 			w.postStatus(i)
@@ -246,7 +270,7 @@ var profiles = []profile{
 	}, 2, true, 4, 24},
 	{"mailbox only, heavy loss", [ops]int{opCompose: 6, opPost: 8, opFetch: 4, opLose: 5, opTick: 3, opDrain: 2}, 2, true, 20, 60},
 	{"two clones", [ops]int{
-		opCompose: 5, opSend: 3, opPost: 3, opFetch: 3, opLink: 3, opTick: 3, opClone: 4, opSendAll: 2, opDrain: 1,
+		opCompose: 5, opSend: 3, opPost: 3, opFetch: 3, opLink: 3, opTick: 3, opClone: 4, opSendAll: 2, opDrain: 1, opAsk: 1,
 	}, -1, false, 4, 24},
 }
 
@@ -358,6 +382,7 @@ func TestEachRuleMatters(t *testing.T) {
 		"redo":      {0, func(r *rules) { r.redo = false }},
 		"byMail":    {4, func(r *rules) { r.byMail = false }},
 		"hopeless":  {1, func(r *rules) { r.hopeless = false }},
+		"alarm":     {7, func(r *rules) { r.alarm = false }},
 		"ownStatus": {2, func(r *rules) { r.ownStatus = false }},
 	} {
 		t.Run(what, func(t *testing.T) {

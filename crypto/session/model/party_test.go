@@ -41,9 +41,10 @@ type rules struct {
 	byMail    bool // statuses and bundles go through the mailbox, too
 	ownStatus bool // a status that knows more of me than I do means that I was put back
 	hopeless  bool // a window closed for 21 days is left by a handshake
+	alarm     bool // a second unannounced installation in 7 days stops everything until the user was asked
 }
 
-var allRules = rules{true, true, true, true, true, true, true, true, true}
+var allRules = rules{true, true, true, true, true, true, true, true, true, true}
 
 // The windows are narrow, so that they matter in short schedules.
 const (
@@ -62,6 +63,7 @@ const (
 
 type bundle struct {
 	inst, spk id
+	prev      id // the installation before
 	counter   int64
 	expires   int
 }
@@ -128,7 +130,7 @@ type session struct {
 	number               int64
 	mine, confirmed      bool
 	tainted, unlisted    bool
-	own, theirs          id
+	own, theirs, prev    id // prev: the one before theirs
 	hs                   *handshake
 	spkExpires           int
 	startedAt, retiredAt int
@@ -173,6 +175,7 @@ type row struct {
 // party is what one side has stored.
 type party struct {
 	inst    id
+	prev    id
 	own     map[id]bool
 	counter int64
 	prekeys []prekey
@@ -181,6 +184,9 @@ type party struct {
 	met       bool
 	fetchedAt int
 	peerInst  id
+	former    []id
+	branchAt  int // when an unannounced one was met, 0: never
+	alarmed   bool
 
 	sessions            []*session
 	active              id
@@ -200,6 +206,7 @@ func (p *party) clone() *party {
 	c := *p
 	c.own, c.known, c.seen, c.mids = cloneSet(p.own), cloneSet(p.known), cloneSet(p.seen), cloneSet(p.mids)
 	c.prekeys, c.rows, c.shown = slices.Clone(p.prekeys), slices.Clone(p.rows), slices.Clone(p.shown)
+	c.former = slices.Clone(p.former)
 	c.started, c.accepted = slices.Clone(p.started), slices.Clone(p.accepted)
 	c.sessions = make([]*session, len(p.sessions))
 	for i, s := range p.sessions {
@@ -236,7 +243,7 @@ func (p *party) current() *session { return p.find(p.active) }
 
 func (p *party) bundle() bundle {
 	k := p.prekeys[len(p.prekeys)-1]
-	return bundle{p.inst, k.spk, p.counter, k.made + 60*day}
+	return bundle{p.inst, k.spk, p.prev, p.counter, k.made + 60*day}
 }
 
 func (p *party) unseal() {

@@ -207,7 +207,7 @@ func limited(times []int, now int) bool {
 func (w *world) canStart(i int) bool {
 	p := w.party[i]
 	fetched := p.fetchedAt > 0 && w.now-p.fetchedAt < hour
-	return p.met && !p.refetch && (w.clock(i) < p.peer.expires || fetched) &&
+	return p.met && !p.refetch && !p.alarmed && (w.clock(i) < p.peer.expires || fetched) &&
 		(len(p.sessions) == 0 || !limited(p.started, w.now))
 }
 
@@ -225,7 +225,7 @@ func (w *world) start(i int) {
 	h.rk = mix(h.th, dh(h.ek, h.spk))
 	h.hka, h.hkb = mix(h.rk, 21), mix(h.rk, 22)
 	s := &session{
-		sid: h.th, number: number, mine: true, own: p.inst, theirs: p.peer.inst, hs: h,
+		sid: h.th, number: number, mine: true, own: p.inst, theirs: p.peer.inst, prev: p.peer.prev, hs: h,
 		spkExpires: p.peer.expires, startedAt: w.now,
 		dhs: h.dh, dhr: h.spk, hks: h.hka, nhkr: h.hkb,
 	}
@@ -248,7 +248,7 @@ func (w *world) accept(i int, e *envelope) byte {
 	if !w.rules.fresh {
 		stale = p.met && len(p.sessions) > 0 && h.from.counter <= p.peer.counter
 	}
-	if stale {
+	if stale || p.alarmed {
 		return 4
 	}
 	a := p.current()
@@ -257,7 +257,7 @@ func (w *world) accept(i int, e *envelope) byte {
 		return 3
 	}
 	s := &session{
-		sid: h.th, number: h.number, confirmed: true, own: p.inst, theirs: h.from.inst, startedAt: w.now, retiredAt: c,
+		sid: h.th, number: h.number, confirmed: true, own: p.inst, theirs: h.from.inst, prev: h.from.prev, startedAt: w.now, retiredAt: c,
 		dhs: h.spk, rk: h.rk, nhkr: h.hka, nhks: h.hkb,
 	}
 	if s.open(e, c, w.fresh) != opens {
@@ -266,7 +266,9 @@ func (w *world) accept(i int, e *envelope) byte {
 	if counts {
 		p.accepted = append(p.accepted, w.now)
 	}
-	p.peerInst = h.from.inst
+	if !w.meet(i, s) {
+		return 4
+	}
 	p.learn(h.from, false, w.now)
 	p.acceptedHS, p.highest = max(p.acceptedHS, h.number), max(p.highest, h.number)
 	p.known[s.sid] = true
@@ -280,6 +282,35 @@ func (w *world) accept(i int, e *envelope) byte {
 	}
 	w.opened(i, s, e)
 	return 0
+}
+
+// meet notes with which installation of the peer a session stands. It reports false,
+// and the alarm is on, if it is the second unannounced one in 7 days.
+func (w *world) meet(i int, s *session) bool {
+	p := w.party[i]
+	if s.theirs == p.peerInst {
+		return true
+	}
+	if p.peerInst != 0 && (s.prev != p.peerInst || slices.Contains(p.former, s.theirs)) {
+		if p.branchAt != 0 && w.now-p.branchAt < 7*day {
+			if w.rules.alarm {
+				p.alarmed = true
+				return false
+			}
+			w.fault("one of two machines after the other, and nobody was asked")
+		}
+		p.branchAt = w.now
+	}
+	p.former = append(p.former, p.peerInst)
+	p.peerInst = s.theirs
+	return true
+}
+
+// ask lets a party's user say that they know of the other installation.
+func (w *world) ask(i int) {
+	if p := w.party[i]; p.alarmed {
+		p.alarmed, p.branchAt = false, 0
+	}
 }
 
 func (w *world) prefers(a, s *session) bool {
@@ -311,7 +342,7 @@ func (p *party) learn(b bundle, fetched bool, now int) {
 func (w *world) renew(i int, above int64) {
 	p := w.party[i]
 	w.note("   %s renews its installation", name(i))
-	p.inst = w.fresh()
+	p.prev, p.inst = p.inst, w.fresh()
 	p.own[p.inst] = true
 	for _, s := range p.sessions {
 		s.tainted = true

@@ -153,6 +153,7 @@ func (w *world) receive(i int, e *envelope) byte {
 	if answer == 0 {
 		return 0
 	}
+	before.alarmed = w.party[i].alarmed
 	w.party[i] = before
 	if broken != nil && broken.sid == before.active {
 		w.note("   %s: evidence", name(i))
@@ -207,8 +208,13 @@ func (w *world) openAny(i int, e *envelope) (byte, *session) {
 // opened takes in what an envelope held: the one transaction.
 func (w *world) opened(i int, s *session, e *envelope) {
 	p, b := w.party[i], e.body
-	if !s.confirmed && s.sid == p.active {
-		p.want = false // what called for another one was that nobody answered
+	if !s.confirmed {
+		if s.sid == p.active {
+			p.want = false // what called for another one was that nobody answered
+		}
+		if !slices.Contains(p.former, s.theirs) {
+			w.meet(i, s)
+		}
 	}
 	s.confirmed = true
 	p.seen[e.hash] = true
