@@ -369,6 +369,11 @@ func TestPhotosLoseWhatDoesNotShow(t *testing.T) {
 		if cfg, err := jpeg.DecodeConfig(bytes.NewReader(small)); err != nil || cfg.Width != 320 {
 			t.Errorf("%v, %v", cfg, err)
 		}
+		large, err := bob.Core.FileView(context.Background(), m, 0)
+		w.check(err)
+		if cfg, err := jpeg.DecodeConfig(bytes.NewReader(large)); err != nil || cfg.Width != 400 {
+			t.Errorf("to look at: %v, %v", cfg, err)
+		}
 		w.Section("unless alice wants it otherwise")
 		w.check(alice.Core.SetSetting(context.Background(), core.SettingPhotoData, "false"))
 		m = alice.SendsFiles(bob, "", files, "foto.jpg")

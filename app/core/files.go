@@ -1,6 +1,7 @@
 package core
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/kuvert-im/kuvert/app/chat"
 	"github.com/kuvert-im/kuvert/app/event"
+	"github.com/kuvert-im/kuvert/app/picture"
 	"github.com/kuvert-im/kuvert/crypto/attachment"
 )
 
@@ -23,6 +25,11 @@ type Files interface {
 	// FilePicture returns a file's thumbnail, a JPEG or PNG of at most 1024 × 1024
 	// pixels; chat.ErrNotFound if it has none.
 	FilePicture(ctx context.Context, message chat.MessageID, place int) ([]byte, error)
+	// FileView returns a file's picture to be looked at: a JPEG of at most 2048 × 2048
+	// pixels and 2 MiB. It is decoded for that, so ask only when this person wants to
+	// see it. chat.ErrNotFound if it is no picture that is known,
+	// chat.ErrFileTooLarge if it is too large for that; else as SaveFile.
+	FileView(ctx context.Context, message chat.MessageID, place int) ([]byte, error)
 	// FetchFile fetches a file, or goes on after a pause, as soon as somebody who has
 	// it is connected. PauseFile stops that; what is here stays.
 	FetchFile(ctx context.Context, message chat.MessageID, place int) error
@@ -175,6 +182,46 @@ func (c *Core) SaveFile(ctx context.Context, message chat.MessageID, place int, 
 	if err != nil {
 		return err
 	}
+	return c.openFile(ctx, f, func(held HeldFile) error {
+		return writeBeside(path, func(w io.Writer) error { return sealedOfFile(f).Copy(stopping{ctx, w}, held) })
+	})
+}
+
+// Limits of FileView, in bytes.
+const (
+	maxViewed = 64 << 20 // of the file
+	maxView   = 2 << 20  // of the answer: it has to pass the local socket
+)
+
+// FileView implements Files. The content's hash is compared before it is decoded.
+func (c *Core) FileView(ctx context.Context, message chat.MessageID, place int) (view []byte, err error) {
+	f, err := c.file(ctx, message, place)
+	if err != nil {
+		return nil, err
+	}
+	if f.Size > maxViewed {
+		return nil, chat.ErrFileTooLarge
+	}
+	err = c.openFile(ctx, f, func(held HeldFile) error {
+		var content bytes.Buffer
+		if err := sealedOfFile(f).Copy(stopping{ctx, &content}, held); err != nil {
+			return err
+		}
+		view, err = picture.View(bytes.NewReader(content.Bytes()), maxView)
+		return err
+	})
+	switch {
+	case errors.Is(err, picture.ErrTooLarge):
+		err = fmt.Errorf("%w: %w", chat.ErrFileTooLarge, err)
+	case errors.Is(err, picture.ErrNone), errors.Is(err, picture.ErrMalformed):
+		err = fmt.Errorf("%w: %w", chat.ErrNotFound, err)
+	}
+	return view, err
+}
+
+// openFile has use read a file that is here. One that is not what was announced is
+// put aside.
+func (c *Core) openFile(ctx context.Context, f chat.File, use func(HeldFile) error) error {
 	if f.State == chat.FileDamaged {
 		return chat.ErrFileDamaged
 	}
@@ -189,7 +236,7 @@ func (c *Core) SaveFile(ctx context.Context, message chat.MessageID, place int, 
 		return err
 	}
 	defer held.Close() //nolint:errcheck // only read
-	err = writeBeside(path, func(w io.Writer) error { return sealedOfFile(f).Copy(stopping{ctx, w}, held) })
+	err = use(held)
 	if wrongFile(err) {
 		return errors.Join(chat.ErrFileDamaged, err, c.damaged(ctx, f))
 	}

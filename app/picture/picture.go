@@ -2,8 +2,8 @@
 // does not show: where and when they were taken, with what, by whom.
 //
 // It promises: no picture is decoded before its dimensions were checked; what
-// comes from others is looked at no further than its dimensions; what Strip writes
-// holds nothing but the picture.
+// comes from others is looked at no further than its dimensions, unless this person
+// opens it (View); what Strip writes holds nothing but the picture.
 package picture
 
 import (
@@ -28,6 +28,8 @@ const (
 	// thumbnailSide that of one made here, in pixels.
 	MaxSide       = 1024
 	thumbnailSide = 320
+	// viewSide is the largest side of a picture to be looked at, in pixels.
+	viewSide = 2048
 )
 
 // Errors a caller decides on.
@@ -59,11 +61,29 @@ func Kind(head []byte) string {
 // Thumbnail makes a JPEG or PNG of at most limit bytes from a picture. It reads
 // from r's start. ErrNone, ErrTooLarge or ErrMalformed.
 func Thumbnail(r io.ReadSeeker, limit int) ([]byte, error) {
+	return smaller(r, thumbnailSide, limit)
+}
+
+// View makes a JPEG of at most limit bytes, and 2048 pixels on a side, from a picture
+// that this person wants to see; whoever sent it may mean harm. It reads from r's
+// start. ErrNone, ErrTooLarge or ErrMalformed.
+func View(r io.ReadSeeker, limit int) (out []byte, err error) {
+	defer func() {
+		if p := recover(); p != nil { // a decoder that a picture was made to break
+			out, err = nil, fmt.Errorf("%w: %v", ErrMalformed, p)
+		}
+	}()
+	return smaller(r, viewSide, limit)
+}
+
+// smaller makes a JPEG of at most limit bytes that fits into a square; where that
+// does not suffice, into a smaller one.
+func smaller(r io.ReadSeeker, side, limit int) ([]byte, error) {
 	img, err := decode(r)
 	if err != nil {
 		return nil, err
 	}
-	for side := thumbnailSide; side >= 40; side /= 2 {
+	for ; side >= 40; side /= 2 {
 		small := scale(img, side)
 		for _, quality := range []int{80, 60, 40} {
 			var out bytes.Buffer

@@ -229,3 +229,24 @@ func TestThumbnails(t *testing.T) {
 		t.Error("a thumbnail that is neither JPEG nor PNG")
 	}
 }
+
+// TestView: what somebody wants to see fits a screen and the answer, and what was made
+// to do harm is refused.
+func TestView(t *testing.T) {
+	const limit = 300 << 10
+	got, err := View(bytes.NewReader(jpegOf(photo(3000, 1000))), limit)
+	if err != nil || len(got) > limit {
+		t.Fatalf("%d bytes, %v", len(got), err)
+	}
+	if cfg, err := jpeg.DecodeConfig(bytes.NewReader(got)); err != nil || cfg.Width > viewSide || cfg.Width != 3*cfg.Height && cfg.Width/cfg.Height != 3 {
+		t.Errorf("%d × %d, %v", cfg.Width, cfg.Height, err)
+	}
+	bomb := []byte("\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR\x00\x00\xc3\x50\x00\x00\xc3\x50\x08\x06\x00\x00\x00")
+	bomb = binary.BigEndian.AppendUint32(bomb, crc32.ChecksumIEEE(bomb[12:]))
+	if _, err := View(bytes.NewReader(bomb), limit); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("50,000 × 50,000: %v", err)
+	}
+	if _, err := View(strings.NewReader("no picture"), limit); !errors.Is(err, ErrNone) {
+		t.Errorf("no picture: %v", err)
+	}
+}

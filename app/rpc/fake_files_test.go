@@ -16,6 +16,10 @@ func (f *fakeCore) FilePicture(ctx context.Context, id chat.MessageID, place int
 	return reply[[]byte](f, ctx, "FilePicture", id, place)
 }
 
+func (f *fakeCore) FileView(ctx context.Context, id chat.MessageID, place int) ([]byte, error) {
+	return reply[[]byte](f, ctx, "FileView", id, place)
+}
+
 func (f *fakeCore) FetchFile(ctx context.Context, id chat.MessageID, place int) error {
 	return f.note(ctx, "FetchFile", id, place)
 }

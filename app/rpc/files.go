@@ -18,6 +18,11 @@ func (c *Client) FilePicture(ctx context.Context, message chat.MessageID, place 
 	return ask[[]byte](ctx, c, "FilePicture", message, place)
 }
 
+// FileView implements core.Files.
+func (c *Client) FileView(ctx context.Context, message chat.MessageID, place int) ([]byte, error) {
+	return ask[[]byte](ctx, c, "FileView", message, place)
+}
+
 // FetchFile implements core.Files.
 func (c *Client) FetchFile(ctx context.Context, message chat.MessageID, place int) error {
 	return tell(ctx, c, "FetchFile", message, place)

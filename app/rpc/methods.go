@@ -46,6 +46,7 @@ var methods = map[string]method{
 
 	"File":        get2(core.Client.File),
 	"FilePicture": get2(core.Client.FilePicture),
+	"FileView":    get2(core.Client.FileView),
 	"FetchFile":   do2(core.Client.FetchFile),
 	"PauseFile":   do2(core.Client.PauseFile),
 	"SaveFile":    do3(core.Client.SaveFile),

@@ -116,6 +116,7 @@ func (c *conversation) listen() {
 	h.OnMore = func(it widgets.Item) { c.toggleWhole(it.Key.ID) }
 	h.OnQuote = func(it widgets.Item) { c.jump(it.QuoteOf) }
 	h.OnFile = func(it widgets.Item, place, do int) { c.fileDo(it.Key.ID, place, do) }
+	h.OnPicture = func(it widgets.Item, place int) { c.showPicture(it.Key.ID, place) }
 	h.Thumbnail = c.thumbnail
 	h.OnCopy = func(s string) { fyne.CurrentApp().Clipboard().SetContent(s) }
 	h.OnRune = c.typeInto

@@ -17,6 +17,7 @@ import (
 	"github.com/kuvert-im/kuvert/app/run"
 	"github.com/kuvert-im/kuvert/app/ui"
 	"github.com/kuvert-im/kuvert/app/ui/failure"
+	"github.com/kuvert-im/kuvert/app/ui/files"
 	"github.com/kuvert-im/kuvert/app/ui/firststart"
 	"github.com/kuvert-im/kuvert/app/ui/icons"
 	"github.com/kuvert-im/kuvert/app/ui/protect"
@@ -58,6 +59,8 @@ func newProgram(a fyne.App, opts run.Options, log *slog.Logger) *program {
 func (p *program) run(ctx context.Context) error {
 	forgetPrintouts()
 	defer forgetPrintouts()
+	files.ForgetAll()
+	defer files.ForgetAll()
 	p.first()
 	stop := context.AfterFunc(ctx, func() { p.pump.Show(p.quit) })
 	defer stop()

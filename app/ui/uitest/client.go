@@ -73,7 +73,7 @@ func New(name string) *Client {
 		Ways:    map[chat.MessageID]core.Delivery{},
 		Codes:   map[string]chat.Contact{},
 		Fail:    map[string]error{},
-		files:   files{Infos: map[FileKey]core.FileInfo{}, Pictures: map[FileKey][]byte{}},
+		files:   files{Infos: map[FileKey]core.FileInfo{}, Pictures: map[FileKey][]byte{}, Views: map[FileKey][]byte{}},
 	}
 }
 

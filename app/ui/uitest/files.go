@@ -19,6 +19,7 @@ type FileKey struct {
 type files struct {
 	Infos    map[FileKey]core.FileInfo
 	Pictures map[FileKey][]byte
+	Views    map[FileKey][]byte
 	Usage    core.FileUsage
 	Seals    []core.Sealing
 }
@@ -41,6 +42,18 @@ func (c *Client) File(ctx context.Context, message chat.MessageID, place int) (o
 func (c *Client) FilePicture(ctx context.Context, message chat.MessageID, place int) (out []byte, err error) {
 	err = c.do(ctx, "FilePicture", func() error {
 		out = c.Pictures[FileKey{message, place}]
+		if out == nil {
+			return chat.ErrNotFound
+		}
+		return nil
+	})
+	return out, err
+}
+
+// FileView implements core.Files.
+func (c *Client) FileView(ctx context.Context, message chat.MessageID, place int) (out []byte, err error) {
+	err = c.do(ctx, "FileView", func() error {
+		out = c.Views[FileKey{message, place}]
 		if out == nil {
 			return chat.ErrNotFound
 		}
