@@ -35,13 +35,13 @@ type mine struct {
 	code    *parts.QRCode
 	left    *parts.Text
 	say     *parts.Say
-	buttons []*widget.Button
+	buttons []*parts.Button
 }
 
 func newMine(cfg *Config) *mine {
 	m := &mine{cfg: cfg, code: parts.NewQRCode(codeSide), left: parts.Muted("").Centered(), say: parts.NewSay()}
-	button := func(key string, icon fyne.Resource, f func()) *widget.Button {
-		b := widget.NewButtonWithIcon(parts.T(key), icon, f)
+	button := func(key string, icon fyne.Resource, f func()) *parts.Button {
+		b := parts.NewButtonWithIcon(parts.T(key), icon, f)
 		m.buttons = append(m.buttons, b)
 		return b
 	}

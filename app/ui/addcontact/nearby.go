@@ -104,7 +104,7 @@ func (n *nearby) show(s state) {
 }
 
 func (n *nearby) person(p core.Nearby) fyne.CanvasObject {
-	connect := widget.NewButton(parts.T("screens.add.nearby.connect"), func() { n.connect(p.ID) })
+	connect := parts.NewButton(parts.T("screens.add.nearby.connect"), func() { n.connect(p.ID) })
 	return parts.Person(avatar(nearbyKey(p.ID), p.Name), p.Name, parts.T("screens.add.nearby.unverified"), connect)
 }
 
@@ -146,7 +146,7 @@ func (n *nearby) comparison(p core.Pairing) fyne.CanvasObject {
 	case p.Incoming:
 		key = "screens.pair.incoming"
 	}
-	open := widget.NewButton(parts.T("screens.add.compare"), func() { n.open(p) })
+	open := parts.NewButton(parts.T("screens.add.compare"), func() { n.open(p) })
 	open.Importance = widget.HighImportance
 	return parts.Person(avatar(p.Contact, p.Name), p.Name, parts.T(key, parts.With("Name", p.Name)), open)
 }

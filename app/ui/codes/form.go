@@ -73,10 +73,10 @@ type Form struct {
 
 	Entry   *Entry
 	Say     *parts.Say
-	Buttons []*widget.Button // disabled while something is being read
-	stop    *widget.Button
-	next    *widget.Button
-	take    *widget.Button
+	Buttons []*parts.Button // disabled while something is being read
+	stop    *parts.Button
+	next    *parts.Button
+	take    *parts.Button
 }
 
 // New makes a form.
@@ -92,12 +92,12 @@ func New(cfg Config) *Form {
 	f.Entry.SetPlaceHolder(cfg.Hint)
 	f.Entry.OnSubmitted = func(string) { f.takeText() }
 	f.take = parts.Primary(cfg.Take, f.takeText)
-	f.Buttons = []*widget.Button{
-		widget.NewButtonWithIcon(parts.T("screens.add.file"), icons.New(icons.File), func() { f.cfg.PickFile(f.TakeFile) }),
-		widget.NewButtonWithIcon(parts.T("screens.add.clipboard"), icons.New(icons.Clipboard), f.takeClipboard),
+	f.Buttons = []*parts.Button{
+		parts.NewButtonWithIcon(parts.T("screens.add.file"), icons.New(icons.File), func() { f.cfg.PickFile(f.TakeFile) }),
+		parts.NewButtonWithIcon(parts.T("screens.add.clipboard"), icons.New(icons.Clipboard), f.takeClipboard),
 		f.take,
 	}
-	f.stop = widget.NewButton(parts.T("screens.cancel"), f.cancelReading)
+	f.stop = parts.NewButton(parts.T("screens.cancel"), f.cancelReading)
 	f.stop.Hide()
 	f.next = parts.Primary("", func() { f.lead() })
 	f.next.Hide()

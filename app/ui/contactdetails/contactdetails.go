@@ -148,7 +148,7 @@ func (p *Pane) header() fyne.CanvasObject {
 	}
 	lines = append(lines, parts.Muted(p.status()))
 	avatar := widgets.ForContact(p.contact, avatarSide, theme.ColorNameBackground).Container
-	edit := widget.NewButtonWithIcon(parts.T("screens.contact.name.edit"), icons.New(icons.Edit), func() { p.edit(true) })
+	edit := parts.NewButtonWithIcon(parts.T("screens.contact.name.edit"), icons.New(icons.Edit), func() { p.edit(true) })
 	return parts.Column(12, parts.Beside(16, avatar, parts.Column(2, lines...), nil), parts.Row(0, edit))
 }
 
@@ -183,7 +183,7 @@ func (p *Pane) editor() fyne.CanvasObject {
 	p.entry.SetText(p.loaded.Name)
 	p.entry.SetPlaceHolder(p.contact.GivenName)
 	p.entry.OnSubmitted = func(string) { p.rename() }
-	cancel := widget.NewButton(parts.T("screens.cancel"), func() { p.edit(false) })
+	cancel := parts.NewButton(parts.T("screens.cancel"), func() { p.edit(false) })
 	save := parts.Primary(parts.T("screens.save"), p.rename)
 	hint := parts.T("screens.contact.name.only")
 	if p.contact.GivenName != "" {
@@ -243,7 +243,7 @@ func (p *Pane) safety() fyne.CanvasObject {
 	if p.number == "" {
 		return parts.Column(parts.Gap, append(all, parts.Muted(parts.T("screens.contact.safety.failed")))...)
 	}
-	copyIt := widget.NewButtonWithIcon(parts.T("screens.contact.safety.copy"), icons.New(icons.Copy), func() {
+	copyIt := parts.NewButtonWithIcon(parts.T("screens.contact.safety.copy"), icons.New(icons.Copy), func() {
 		fyne.CurrentApp().Clipboard().SetContent(Lines(p.number))
 		p.say.Set(parts.ToneGood, parts.T("screens.contact.safety.copied"))
 	})
@@ -265,9 +265,9 @@ func (p *Pane) askVerify() {
 // end says since when they are a contact, and blocks.
 func (p *Pane) end() fyne.CanvasObject {
 	added := parts.Muted(parts.T("screens.contact.added", parts.With("When", parts.Day(p.contact.AddedAt))))
-	block := widget.NewButtonWithIcon(parts.T("screens.contact.block"), icons.Colored(icons.Block, theme.ColorNameError), p.askBlock)
+	block := parts.NewButtonWithIcon(parts.T("screens.contact.block"), icons.Colored(icons.Block, theme.ColorNameError), p.askBlock)
 	if p.contact.Blocked {
-		block = widget.NewButtonWithIcon(parts.T("screens.contact.unblock"), icons.New(icons.Block), func() { p.block(false) })
+		block = parts.NewButtonWithIcon(parts.T("screens.contact.unblock"), icons.New(icons.Block), func() { p.block(false) })
 	}
 	return parts.Column(12, parts.Line(), added, parts.Row(0, block))
 }

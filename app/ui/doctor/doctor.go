@@ -10,7 +10,6 @@ import (
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/theme"
-	"fyne.io/fyne/v2/widget"
 
 	"github.com/kuvert-im/kuvert/app/core"
 	"github.com/kuvert-im/kuvert/app/event"
@@ -37,16 +36,16 @@ type Screen struct {
 	root        *container.Scroll
 	say         *parts.Say
 	list        *fyne.Container
-	again, stop *widget.Button
-	copy        *widget.Button
+	again, stop *parts.Button
+	copy        *parts.Button
 }
 
 // New builds the page. Show starts to look.
 func New(cfg Config) *Screen {
 	s := &Screen{cfg: cfg, say: parts.NewSay(), list: parts.Column(0)}
 	s.again = parts.Primary(parts.T("screens.doctor.again"), s.look)
-	s.stop = widget.NewButton(parts.T("screens.cancel"), s.end)
-	s.copy = widget.NewButtonWithIcon(parts.T("screens.doctor.copy"), icons.New(icons.Copy), s.copyReport)
+	s.stop = parts.NewButton(parts.T("screens.cancel"), s.end)
+	s.copy = parts.NewButtonWithIcon(parts.T("screens.doctor.copy"), icons.New(icons.Copy), s.copyReport)
 	s.again.Hide()
 	s.copy.Disable()
 	all := parts.Column(16,

@@ -224,7 +224,7 @@ func (p *Picker) body(title string) fyne.CanvasObject {
 	height := min(listHeight, max(100, p.env.Window.Canvas().Size().Height-above))
 	hold := canvas.NewRectangle(nil)
 	hold.SetMinSize(fyne.NewSize(0, height))
-	up := widget.NewButtonWithIcon("", theme.MoveUpIcon(), func() { p.enter(filepath.Dir(p.path)) })
+	up := parts.NewButtonWithIcon("", theme.MoveUpIcon(), func() { p.enter(filepath.Dir(p.path)) })
 	up.Importance = widget.LowImportance
 	files := container.NewStack(hold, p.list)
 	side := container.NewVScroll(p.side)

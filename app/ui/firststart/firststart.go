@@ -128,8 +128,8 @@ type Screen struct {
 	name *widget.Entry
 	pair *protect.Pair // nil where no passphrase is asked for
 	say  *parts.Say
-	next *widget.Button
-	back *widget.Button
+	next *parts.Button
+	back *parts.Button
 }
 
 // Open puts the screen into the window, at its first step. LAN only is chosen

@@ -110,7 +110,7 @@ func TestByKeyboard(t *testing.T) {
 	w := open(t, nil)
 	c := w.env.Window.Canvas()
 	key := func(n fyne.KeyName) { c.Focused().TypedKey(&fyne.KeyEvent{Name: n}) }
-	key(fyne.KeySpace)
+	key(fyne.KeyReturn)
 	test.Type(c.Focused(), "Jörg")
 	key(fyne.KeyReturn)
 	for {
@@ -121,15 +121,15 @@ func TestByKeyboard(t *testing.T) {
 	}
 	key(fyne.KeyDown)
 	for {
-		if b, ok := c.Focused().(*widget.Button); ok && b.Text == "Weiter" {
+		if b, ok := c.Focused().(*parts.Button); ok && b.Text == "Weiter" {
 			break
 		}
 		test.FocusNext(c)
 	}
-	key(fyne.KeySpace)
-	key(fyne.KeySpace)
+	key(fyne.KeyReturn)
+	key(fyne.KeyReturn)
 	for {
-		if b, ok := c.Focused().(*widget.Button); ok && b.Text == "Später, in den Einstellungen" {
+		if b, ok := c.Focused().(*parts.Button); ok && b.Text == "Später, in den Einstellungen" {
 			break
 		}
 		test.FocusNext(c)

@@ -121,6 +121,8 @@ func (c *Choice) TypedKey(e *fyne.KeyEvent) {
 		c.group.step(c.index, 1)
 	case fyne.KeyUp, fyne.KeyLeft:
 		c.group.step(c.index, -1)
+	case fyne.KeyEscape:
+		PassKey(c, e)
 	}
 }
 

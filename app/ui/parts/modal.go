@@ -91,35 +91,14 @@ func Ask(w fyne.Window, title, text, back, do string, danger bool, yes func()) *
 	return m
 }
 
-// Button is one that lets Escape through to its modal: a key goes to what has the
-// focus alone.
-type Button struct {
-	widget.Button
-	modal *Modal
-}
-
 // Button makes a button that belongs in the modal.
-func (m *Modal) Button(text string, f func()) *Button {
-	b := &Button{modal: m}
-	b.Text, b.OnTapped = text, f
-	b.ExtendBaseWidget(b)
-	return b
-}
+func (m *Modal) Button(text string, f func()) *Button { return NewButton(text, f) }
 
 // Primary makes the modal's button that leads on.
 func (m *Modal) Primary(text string, f func()) *Button {
 	b := m.Button(text, f)
 	b.Importance = widget.HighImportance
 	return b
-}
-
-// TypedKey implements fyne.Focusable.
-func (b *Button) TypedKey(e *fyne.KeyEvent) {
-	if e.Name == fyne.KeyEscape {
-		b.modal.Key(e)
-		return
-	}
-	b.Button.TypedKey(e)
 }
 
 // Answers places buttons at the right, the last one leading on. In a narrow place

@@ -180,6 +180,32 @@ func TestSay(t *testing.T) {
 	}
 }
 
+// TestButtonByKeyboard: Enter presses it as Space does; Escape is for the window.
+func TestButtonByKeyboard(t *testing.T) {
+	env := uitest.Env(t, uitest.New("Sabine"), "de", 600, 400)
+	pressed, left := 0, 0
+	b, c, s := parts.Primary("Weiter", func() { pressed++ }), parts.NewChoiceGroup(0, [2]string{"Ja", "Nein"}).Objects()[0], parts.NewSwitch("", "", nil)
+	env.Window.SetContent(container.NewVBox(b, c, s))
+	env.Window.Canvas().SetOnTypedKey(func(e *fyne.KeyEvent) {
+		if e.Name == fyne.KeyEscape {
+			left++
+		}
+	})
+	for _, name := range []fyne.KeyName{fyne.KeyReturn, fyne.KeyEnter, fyne.KeySpace} {
+		env.Window.Canvas().Focus(b)
+		key(b, name)
+	}
+	for _, f := range []fyne.Focusable{b, c.(fyne.Focusable), s} {
+		env.Window.Canvas().Focus(f)
+		key(f, fyne.KeyEscape)
+	}
+	b.Disable()
+	key(b, fyne.KeyReturn)
+	if pressed != 3 || left != 3 {
+		t.Errorf("pressed %d times, left %d times", pressed, left)
+	}
+}
+
 func TestModal(t *testing.T) {
 	env := uitest.Env(t, uitest.New("Sabine"), "de", 600, 400)
 	env.Window.SetContent(parts.Body("unten"))

@@ -139,20 +139,6 @@ func (q square) Layout(objects []fyne.CanvasObject, s fyne.Size) {
 
 func (q square) MinSize([]fyne.CanvasObject) fyne.Size { return fyne.NewSquareSize(float32(q)) }
 
-// Primary is the one button of a screen that leads on.
-func Primary(text string, f func()) *widget.Button {
-	b := widget.NewButton(text, f)
-	b.Importance = widget.HighImportance
-	return b
-}
-
-// Quiet is a button without a ground.
-func Quiet(text string, f func()) *widget.Button {
-	b := widget.NewButton(text, f)
-	b.Importance = widget.LowImportance
-	return b
-}
-
 // Mark is an icon of 20 dp that stands beside text.
 func Mark(icon fyne.Resource) fyne.CanvasObject {
 	return container.New(square(20), widget.NewIcon(icon))

@@ -78,8 +78,11 @@ func (s *Switch) TypedRune(r rune) {
 
 // TypedKey implements fyne.Focusable.
 func (s *Switch) TypedKey(e *fyne.KeyEvent) {
-	if e.Name == fyne.KeyReturn || e.Name == fyne.KeyEnter {
+	switch e.Name {
+	case fyne.KeyReturn, fyne.KeyEnter:
 		s.toggle()
+	case fyne.KeyEscape:
+		PassKey(s, e)
 	}
 }
 

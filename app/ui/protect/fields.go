@@ -58,7 +58,7 @@ func (e *Entry) TypedShortcut(s fyne.Shortcut) {
 // Field asks for a passphrase that there is, with a button that shows it.
 type Field struct {
 	Entry *Entry
-	show  *widget.Button
+	show  *parts.Button
 }
 
 // NewField makes one; submitted is called for Enter.
@@ -77,8 +77,8 @@ func (f *Field) Object() fyne.CanvasObject { return parts.Beside(parts.Gap, nil,
 func (f *Field) Escape(do func()) { f.Entry.onEscape = do }
 
 // showing is a button that shows what is typed into the fields, and hides it again.
-func showing(fields ...*Entry) *widget.Button {
-	b := widget.NewButton(parts.T("protect.show"), nil)
+func showing(fields ...*Entry) *parts.Button {
+	b := parts.NewButton(parts.T("protect.show"), nil)
 	b.OnTapped = func() {
 		hide := !fields[0].Password
 		for _, e := range fields {
@@ -93,7 +93,7 @@ func showing(fields ...*Entry) *widget.Button {
 // Pair asks for a new passphrase, twice, and says how good it is.
 type Pair struct {
 	first, again *Entry
-	show         *widget.Button
+	show         *parts.Button
 	hint         *parts.Text
 	// Changed is called when something is typed; nil for nobody.
 	Changed func()

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"fyne.io/fyne/v2"
-	"fyne.io/fyne/v2/widget"
 
 	"github.com/kuvert-im/kuvert/app/ui/files"
 	"github.com/kuvert-im/kuvert/app/ui/icons"
@@ -19,7 +18,7 @@ type Offer struct {
 	busy bool
 
 	Say     *parts.Say
-	buttons []*widget.Button
+	buttons []*parts.Button
 }
 
 // OfferConfig is what an offer is given.
@@ -42,9 +41,9 @@ func NewOffer(cfg OfferConfig) *Offer {
 		cfg.Save = files.Save
 	}
 	o := &Offer{cfg: cfg, Say: parts.NewSay()}
-	o.buttons = []*widget.Button{
-		widget.NewButtonWithIcon(parts.T("protect.sheet.save"), icons.New(icons.Save), o.save),
-		widget.NewButtonWithIcon(parts.T("protect.sheet.print"), icons.New(icons.File), o.open),
+	o.buttons = []*parts.Button{
+		parts.NewButtonWithIcon(parts.T("protect.sheet.save"), icons.New(icons.Save), o.save),
+		parts.NewButtonWithIcon(parts.T("protect.sheet.print"), icons.New(icons.File), o.open),
 	}
 	return o
 }
@@ -55,7 +54,7 @@ func (o *Offer) Objects() []fyne.CanvasObject {
 }
 
 // Buttons are the two.
-func (o *Offer) Buttons() []*widget.Button { return o.buttons }
+func (o *Offer) Buttons() []*parts.Button { return o.buttons }
 
 func (o *Offer) save() {
 	o.run(func(pdf []byte) (string, error) {

@@ -8,7 +8,6 @@ import (
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/theme"
-	"fyne.io/fyne/v2/widget"
 
 	"github.com/kuvert-im/kuvert/app/qr"
 	"github.com/kuvert-im/kuvert/app/ui/codes"
@@ -38,7 +37,7 @@ type sheetEntry struct {
 
 	entry   *Entry
 	state   *parts.Text
-	picture *widget.Button
+	picture *parts.Button
 	say     *parts.Say
 	busy    bool
 	changed func()
@@ -53,7 +52,7 @@ func newSheetEntry(env parts.Env, fits func(string) bool, submitted, changed fun
 	s.entry.SetPlaceHolder(parts.T("protect.sheet.hint"))
 	s.entry.OnChanged = func(string) { s.feedback() }
 	s.entry.OnSubmitted = func(string) { submitted() }
-	s.picture = widget.NewButtonWithIcon(parts.T("protect.sheet.picture"), icons.New(icons.Picture), func() { s.pick(s.takeFile) })
+	s.picture = parts.NewButtonWithIcon(parts.T("protect.sheet.picture"), icons.New(icons.Picture), func() { s.pick(s.takeFile) })
 	s.feedback()
 	return s
 }

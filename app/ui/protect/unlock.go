@@ -73,8 +73,8 @@ type Unlocking struct {
 	field   *Field
 	entry   *sheetEntry
 	pair    *Pair
-	next    *widget.Button
-	buttons []*widget.Button
+	next    *parts.Button
+	buttons []*parts.Button
 	focus   fyne.Focusable
 }
 
@@ -148,7 +148,7 @@ func (u *Unlocking) primary(text string, f func()) {
 	u.buttons = append(u.buttons, u.next)
 }
 
-func (u *Unlocking) quiet(text string, f func()) *widget.Button {
+func (u *Unlocking) quiet(text string, f func()) *parts.Button {
 	b := parts.Quiet(text, f)
 	u.buttons = append(u.buttons, b)
 	return b

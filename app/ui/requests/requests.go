@@ -68,8 +68,8 @@ func (l *List) show(all []chat.Request) {
 }
 
 func (l *List) row(r chat.Request) fyne.CanvasObject {
-	no := widget.NewButton(parts.T("screens.requests.decline"), func() { l.answer(r.ID, false) })
-	yes := widget.NewButton(parts.T("screens.requests.accept"), func() { l.answer(r.ID, true) })
+	no := parts.NewButton(parts.T("screens.requests.decline"), func() { l.answer(r.ID, false) })
+	yes := parts.NewButton(parts.T("screens.requests.accept"), func() { l.answer(r.ID, true) })
 	yes.Importance = widget.HighImportance
 	avatar := widgets.ForContact(chat.Contact{ID: r.ID, Name: r.Name}, parts.AvatarSide, theme.ColorNameBackground).Container
 	at := parts.T("screens.requests.at", parts.With("When", parts.Day(r.ReceivedAt)))

@@ -8,7 +8,6 @@ import (
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/theme"
-	"fyne.io/fyne/v2/widget"
 
 	"github.com/kuvert-im/kuvert/app/chat"
 	"github.com/kuvert-im/kuvert/app/core"
@@ -52,7 +51,7 @@ func newMailbox(s *Screen) *mailbox {
 		Hint: parts.T("screens.mailbox.hint"), Take: parts.T("screens.add.take"), Accept: m.accept, Sentences: mailSentences, Changed: m.follow,
 		Elsewhere: codes.Elsewhere{Text: parts.T("screens.mailbox.invitation"), Button: parts.T("screens.mailbox.invitation.open"), Open: s.cfg.AddContact},
 	})
-	m.add = parts.Row(0, widget.NewButtonWithIcon(parts.T("screens.mailbox.add"), icons.New(icons.Mailbox), m.open))
+	m.add = parts.Row(0, parts.NewButtonWithIcon(parts.T("screens.mailbox.add"), icons.New(icons.Mailbox), m.open))
 	m.how = parts.Column(12, append([]fyne.CanvasObject{parts.Muted(parts.T("screens.mailbox.add.text"))}, m.form.Objects()...)...)
 	m.how.Hide()
 	m.rows.Hide()

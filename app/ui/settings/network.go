@@ -27,7 +27,7 @@ func (s *Screen) reach() []fyne.CanvasObject {
 	s.state = parts.Muted("")
 	out := []fyne.CanvasObject{parts.Column(parts.Gap, s.network.Objects()...), s.state, s.trouble}
 	if s.cfg.Doctor != nil {
-		out = append(out, parts.Row(0, widget.NewButtonWithIcon(parts.T("screens.doctor.title"), icons.New(icons.Pulse), s.cfg.Doctor)))
+		out = append(out, parts.Row(0, parts.NewButtonWithIcon(parts.T("screens.doctor.title"), icons.New(icons.Pulse), s.cfg.Doctor)))
 	}
 	return append(out, parts.Line(), parts.Column(6, s.further()...))
 }
@@ -36,7 +36,7 @@ func (s *Screen) reach() []fyne.CanvasObject {
 func (s *Screen) further() []fyne.CanvasObject {
 	s.try, s.trySay = widget.NewEntry(), parts.NewSay()
 	s.try.SetPlaceHolder(parts.T("screens.settings.try.hint"))
-	s.trySave = widget.NewButton(parts.T("screens.save"), s.saveTry)
+	s.trySave = parts.NewButton(parts.T("screens.save"), s.saveTry)
 	s.trySave.Disable()
 	s.try.OnChanged = func(t string) {
 		s.trySay.Clear()

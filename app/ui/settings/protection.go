@@ -6,7 +6,6 @@ import (
 	"strconv"
 
 	"fyne.io/fyne/v2"
-	"fyne.io/fyne/v2/widget"
 
 	"github.com/kuvert-im/kuvert/app/chat"
 	"github.com/kuvert-im/kuvert/app/core"
@@ -24,15 +23,15 @@ type protection struct {
 
 	how     *parts.Text
 	say     *parts.Say
-	set     *widget.Button
-	remove  *widget.Button
+	set     *parts.Button
+	remove  *parts.Button
 	not     *parts.Text // why the passphrase cannot be removed
 	ask     *parts.Switch
 	missing *parts.Say // there is no sheet
 	there   *parts.Text
-	sheet   *widget.Button
+	sheet   *parts.Button
 	after   *choice
-	lock    *widget.Button
+	lock    *parts.Button
 	needs   *parts.Say // the lock needs a passphrase
 }
 
@@ -44,16 +43,16 @@ func newProtection(s *Screen) *protection {
 		s: s, how: parts.Body(""), say: parts.NewSay(), not: parts.Muted(""), missing: parts.NewSay(),
 		there: parts.Muted(parts.T("protect.sheet.there")), needs: parts.NewSay(),
 	}
-	p.set = widget.NewButton(parts.T("protect.set"), p.change)
-	p.remove = widget.NewButton(parts.T("protect.remove"), p.askRemove)
+	p.set = parts.NewButton(parts.T("protect.set"), p.change)
+	p.remove = parts.NewButton(parts.T("protect.remove"), p.askRemove)
 	p.ask = parts.NewSwitch(parts.T("protect.ask"), parts.T("protect.ask.text"), p.askAtStart)
-	p.sheet = widget.NewButtonWithIcon(parts.T("protect.sheet.make"), icons.New(icons.File), p.makeSheet)
+	p.sheet = parts.NewButtonWithIcon(parts.T("protect.sheet.make"), icons.New(icons.File), p.makeSheet)
 	options := []option{{"", parts.T("protect.lock.off")}}
 	for _, n := range lockAfter {
 		options = append(options, option{strconv.Itoa(n), parts.T("protect.lock.minutes", parts.With("N", n))})
 	}
 	p.after = newChoice(options, func(v string) { s.set(core.SettingLockAfter, v, nil) })
-	p.lock = widget.NewButtonWithIcon(parts.T("protect.lock.now"), icons.New(icons.Lock), func() {
+	p.lock = parts.NewButtonWithIcon(parts.T("protect.lock.now"), icons.New(icons.Lock), func() {
 		if s.cfg.Lock != nil {
 			s.cfg.Lock()
 		}
@@ -145,7 +144,7 @@ func how(state protect.State) string {
 	return "protect.by.keyfile"
 }
 
-func enable(on bool, buttons ...*widget.Button) {
+func enable(on bool, buttons ...*parts.Button) {
 	for _, b := range buttons {
 		if on {
 			b.Enable()

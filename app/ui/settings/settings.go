@@ -75,12 +75,12 @@ type Screen struct {
 	root    *container.Scroll
 	say     *parts.Say
 	name    *widget.Entry
-	save    *widget.Button
+	save    *parts.Button
 	network *parts.ChoiceGroup
 	state   *parts.Text
 	trouble *parts.Say
 	try     *widget.Entry
-	trySave *widget.Button
+	trySave *parts.Button
 	trySay  *parts.Say
 	mail    *mailbox
 	part    map[string]fyne.CanvasObject // by section
@@ -228,7 +228,7 @@ func (s *Screen) privacy() []fyne.CanvasObject {
 		s.check(core.SettingReadReceipts, "screens.settings.receipts", "screens.settings.receipts.text"),
 	}
 	if s.cfg.Contacted != nil {
-		out = append(out, parts.Row(0, widget.NewButtonWithIcon(parts.T("screens.contacted.title"), icons.New(icons.Eye), s.cfg.Contacted)))
+		out = append(out, parts.Row(0, parts.NewButtonWithIcon(parts.T("screens.contacted.title"), icons.New(icons.Eye), s.cfg.Contacted)))
 	}
 	return out
 }
@@ -268,7 +268,7 @@ func (s *Screen) appearance() []fyne.CanvasObject {
 	s.lang = newChoice([]option{{"", parts.T("screens.settings.system")}, {"de", "Deutsch"}, {"en", "English"}}, func(v string) {
 		s.set(core.SettingLanguage, v, s.showRestart)
 	})
-	quit := widget.NewButton(parts.T("screens.settings.restart.now"), func() {
+	quit := parts.NewButton(parts.T("screens.settings.restart.now"), func() {
 		if s.cfg.Quit != nil {
 			s.cfg.Quit()
 		}
@@ -294,7 +294,7 @@ func (s *Screen) showRestart() {
 }
 
 func (s *Screen) about() []fyne.CanvasObject {
-	licences := widget.NewButtonWithIcon(parts.T("screens.settings.licences"), icons.New(icons.File), s.showLicences)
+	licences := parts.NewButtonWithIcon(parts.T("screens.settings.licences"), icons.New(icons.File), s.showLicences)
 	return []fyne.CanvasObject{
 		parts.Body(parts.T("screens.settings.version", parts.With("Version", s.cfg.Version))),
 		parts.Muted(parts.T("screens.settings.about.text")),

@@ -127,9 +127,9 @@ func Says(w fyne.Window, text string) bool {
 
 // Button finds a button by its words, the last one drawn: that of a dialog before
 // that of the screen below it.
-func Button(t testing.TB, w fyne.Window, text string) *widget.Button {
+func Button(t testing.TB, w fyne.Window, text string) *parts.Button {
 	t.Helper()
-	var found *widget.Button
+	var found *parts.Button
 	All(w, func(o fyne.CanvasObject, _ fyne.Position) {
 		if b := asButton(o); b != nil && b.Text == text {
 			found = b
@@ -142,14 +142,9 @@ func Button(t testing.TB, w fyne.Window, text string) *widget.Button {
 }
 
 // asButton returns o as a button, nil if it is none.
-func asButton(o fyne.CanvasObject) *widget.Button {
-	switch o := o.(type) {
-	case *widget.Button:
-		return o
-	case *parts.Button:
-		return &o.Button
-	}
-	return nil
+func asButton(o fyne.CanvasObject) *parts.Button {
+	b, _ := o.(*parts.Button)
+	return b
 }
 
 // Press presses a button that must be there and enabled.
