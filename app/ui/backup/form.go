@@ -9,7 +9,6 @@ import (
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
-	"fyne.io/fyne/v2/widget"
 
 	"github.com/kuvert-im/kuvert/app/core"
 	"github.com/kuvert-im/kuvert/app/event"
@@ -49,27 +48,27 @@ type form struct {
 	root   *container.Scroll
 	body   *fyne.Container
 	where  *parts.Text
-	pick   *widget.Button
+	pick   *parts.Button
 	near   *parts.Say // the folder is on this computer's own disk
 	what   *parts.ChoiceGroup
 	other  *parts.Switch // another passphrase; nil where there is none yet
 	pair   *protect.Pair
 	fields fyne.CanvasObject // of pair
 	say    *parts.Say
-	no     *widget.Button
-	yes    *widget.Button
+	no     *parts.Button
+	yes    *parts.Button
 	submit func()
 }
 
 // newForm makes the parts of a page; the page arranges them.
 func newForm(cfg Config, title, yes string, submit func()) *form {
 	f := &form{cfg: cfg, title: title, submit: submit, where: parts.Body(""), near: parts.NewSay(), say: parts.NewSay()}
-	f.pick = widget.NewButtonWithIcon(parts.T("backup.folder.pick"), icons.New(icons.Disk), f.pickPath)
+	f.pick = parts.NewButtonWithIcon(parts.T("backup.folder.pick"), icons.New(icons.Disk), f.pickPath)
 	f.pair = protect.NewPair(submit)
 	f.pair.Changed = f.clear
 	f.pair.Escape(f.leave)
 	f.fields = f.pair.Object()
-	f.no = widget.NewButton(parts.T("screens.cancel"), f.leave)
+	f.no = parts.NewButton(parts.T("screens.cancel"), f.leave)
 	f.yes = parts.Primary(parts.T(yes), submit)
 	f.what = parts.NewChoiceGroup(0,
 		[2]string{parts.T("backup.what.without"), parts.T("backup.what.without.text")},
@@ -221,7 +220,7 @@ func (f *form) leave() {
 
 func (f *form) hold(on bool) {
 	f.busy = on
-	for _, b := range []*widget.Button{f.no, f.yes, f.pick} {
+	for _, b := range []*parts.Button{f.no, f.yes, f.pick} {
 		if on {
 			b.Disable()
 		} else {

@@ -4,7 +4,6 @@ import (
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/theme"
-	"fyne.io/fyne/v2/widget"
 
 	"github.com/kuvert-im/kuvert/app/core"
 	"github.com/kuvert-im/kuvert/app/event"
@@ -26,7 +25,7 @@ type Moved struct {
 	form   *Move // while the file is being written once more
 
 	root *fyne.Container
-	quit *widget.Button
+	quit *parts.Button
 }
 
 // NewMoved makes the screen; read shows the messages.
@@ -86,7 +85,7 @@ func (m *Moved) card() {
 		all = append(all, parts.Column(2, parts.Muted(parts.T("backup.moved.file")), parts.Body(st.MovedTo)))
 	}
 	again := parts.Quiet(parts.T("backup.again.open"), m.writeAgain)
-	read := widget.NewButton(parts.T("backup.moved.read"), m.read)
+	read := parts.NewButton(parts.T("backup.moved.read"), m.read)
 	all = append(all, parts.Line(), parts.Muted(parts.T("backup.moved.keep")), parts.Answers(again, read, m.quit))
 	card := parts.Card(parts.Column(12, all...), 24)
 	m.set(container.NewVScroll(parts.Pad(parts.Middle(cardWidth, card), margin, margin, margin, margin)))

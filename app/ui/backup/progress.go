@@ -15,12 +15,12 @@ type Progress struct {
 	*fyne.Container
 	text *parts.Text
 	bar  *widget.ProgressBar
-	stop *widget.Button
+	stop *parts.Button
 }
 
 // NewProgress makes one.
 func NewProgress(stop func()) *Progress {
-	p := &Progress{text: parts.Body(""), bar: widget.NewProgressBar(), stop: widget.NewButton(parts.T("screens.cancel"), stop)}
+	p := &Progress{text: parts.Body(""), bar: widget.NewProgressBar(), stop: parts.NewButton(parts.T("screens.cancel"), stop)}
 	p.bar.Max = 100
 	p.bar.TextFormatter = func() string { return strconv.Itoa(int(p.bar.Value)) + " %" }
 	p.Container = container.NewStack(parts.Column(parts.Gap, p.text, parts.Beside(parts.Gap, nil, p.bar, p.stop)))
@@ -47,4 +47,4 @@ func (p *Progress) CanStop(can bool) {
 }
 
 // StopButton is the button that ends it.
-func (p *Progress) StopButton() *widget.Button { return p.stop }
+func (p *Progress) StopButton() *parts.Button { return p.stop }

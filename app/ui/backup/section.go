@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"fyne.io/fyne/v2"
-	"fyne.io/fyne/v2/widget"
 
 	"github.com/kuvert-im/kuvert/app/core"
 	"github.com/kuvert-im/kuvert/app/event"
@@ -25,13 +24,13 @@ type Section struct {
 	trouble  *parts.Say
 	progress *Progress
 	say      *parts.Say
-	setup    *widget.Button
-	now      *widget.Button
-	change   *widget.Button
-	off      *widget.Button
-	once     *widget.Button
+	setup    *parts.Button
+	now      *parts.Button
+	change   *parts.Button
+	off      *parts.Button
+	once     *parts.Button
 	single   *parts.Text // when the last single one was saved
-	move     *widget.Button
+	move     *parts.Button
 }
 
 // SectionConfig is what the section is given.
@@ -50,11 +49,11 @@ func NewSection(cfg SectionConfig) *Section {
 	}
 	s.progress = NewProgress(cfg.Desk.Stop)
 	s.setup = parts.Primary(parts.T("backup.setup"), s.openSetup)
-	s.now = widget.NewButtonWithIcon(parts.T("backup.now"), icons.New(icons.Save), s.writeNow)
-	s.change = widget.NewButton(parts.T("backup.change"), s.openSetup)
-	s.off = widget.NewButton(parts.T("backup.off"), s.askOff)
-	s.once = widget.NewButtonWithIcon(parts.T("backup.once.open"), icons.New(icons.File), func() { cfg.Open(NewOnce(cfg.Config)) })
-	s.move = widget.NewButtonWithIcon(parts.T("backup.move.open"), icons.New(icons.Disk), func() { cfg.Open(NewMove(cfg.Config)) })
+	s.now = parts.NewButtonWithIcon(parts.T("backup.now"), icons.New(icons.Save), s.writeNow)
+	s.change = parts.NewButton(parts.T("backup.change"), s.openSetup)
+	s.off = parts.NewButton(parts.T("backup.off"), s.askOff)
+	s.once = parts.NewButtonWithIcon(parts.T("backup.once.open"), icons.New(icons.File), func() { cfg.Open(NewOnce(cfg.Config)) })
+	s.move = parts.NewButtonWithIcon(parts.T("backup.move.open"), icons.New(icons.Disk), func() { cfg.Open(NewMove(cfg.Config)) })
 	for _, o := range []fyne.CanvasObject{s.how, s.when, s.progress, s.now, s.change, s.off, s.single} {
 		o.Hide()
 	}
@@ -171,7 +170,7 @@ func (s *Section) showWork() {
 	s.progress.Hidden = !running
 	s.progress.Set(s.status.Percent)
 	s.progress.CanStop(s.cfg.Desk.Busy())
-	for _, b := range []*widget.Button{s.setup, s.now, s.change, s.off, s.once, s.move} {
+	for _, b := range []*parts.Button{s.setup, s.now, s.change, s.off, s.once, s.move} {
 		if running {
 			b.Disable()
 		} else {

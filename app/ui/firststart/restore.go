@@ -8,7 +8,6 @@ import (
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/theme"
-	"fyne.io/fyne/v2/widget"
 
 	"github.com/kuvert-im/kuvert/app/chat"
 	"github.com/kuvert-im/kuvert/app/core"
@@ -68,7 +67,7 @@ func (s *Screen) askBackup() ([]fyne.CanvasObject, fyne.Focusable) {
 	if r.path != "" {
 		name = filepath.Base(r.path)
 	}
-	pick := widget.NewButtonWithIcon(parts.T("screens.first.backup.pick"), icons.New(icons.Disk), s.pickBackup)
+	pick := parts.NewButtonWithIcon(parts.T("screens.first.backup.pick"), icons.New(icons.Disk), s.pickBackup)
 	body := []fyne.CanvasObject{
 		parts.Title(parts.T("screens.first.backup.title")),
 		parts.Body(parts.T("screens.first.backup.text")),

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"fyne.io/fyne/v2"
-	"fyne.io/fyne/v2/widget"
 
 	"github.com/kuvert-im/kuvert/app/core"
 	"github.com/kuvert-im/kuvert/app/ui/parts"
@@ -25,7 +24,7 @@ type fileStore struct {
 	limit, quota *choice
 	used         *parts.Text
 	age          *choice
-	clean        *widget.Button
+	clean        *parts.Button
 	say          *parts.Say
 }
 
@@ -53,7 +52,7 @@ func newFileStore(s *Screen) *fileStore {
 	}
 	f.age = newChoice(old, func(string) {})
 	f.age.set("6")
-	f.clean = widget.NewButton(parts.T("screens.store.clean"), f.ask)
+	f.clean = parts.NewButton(parts.T("screens.store.clean"), f.ask)
 	return f
 }
 
