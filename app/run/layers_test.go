@@ -43,7 +43,7 @@ var layers = map[string]layer{
 	"app/qr":      {own: []string{"app/chat"}, denied: join(network, sql, window, sealing)},
 	"app/sheet":   {own: []string{"app/qr", "assets/translations/words"}, denied: join(network, sql, window, sealing)},
 	"app/gdpr":    {own: []string{"app/core", "app/chat", "assets/translations/words"}, denied: join(network, sql, window, sealing)},
-	"app/ui":      {own: []string{"app/core", "app/chat", "app/event", "app/qr", "app/picture", "assets"}, denied: join(network, sql, sealing)},
+	"app/ui":      {own: []string{"app/core", "app/chat", "app/event", "app/qr", "app/gdpr", "app/picture", "assets"}, denied: join(network, sql, sealing)},
 	"app/run":     {own: []string{"app/core", "app/chat", "app/event", "app/rpc", "p2p", "storage", "crypto"}, denied: join(window, sql)},
 	"app/apptest": {own: []string{"app/run", "app/core", "app/chat", "app/event", "p2p", "storage", "crypto"}, denied: window},
 	"crypto":      {denied: join(network, sql, window, systems)},

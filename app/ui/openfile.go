@@ -2,11 +2,8 @@ package ui
 
 import (
 	"context"
-	"net/url"
 	"path/filepath"
 	"strings"
-
-	"fyne.io/fyne/v2"
 
 	"github.com/kuvert-im/kuvert/app/chat"
 	"github.com/kuvert-im/kuvert/app/ui/files"
@@ -54,7 +51,7 @@ func (c *conversation) openSaved(person chat.PersonID, path string) {
 	c.tell(person, t("file.saved", "Name", filepath.Base(path), "Folder", filepath.Dir(path)))
 	open := c.u.cfg.OpenFile
 	if open == nil {
-		open = openBySystem
+		open = files.Show
 	}
 	c.u.pump.Work(func(context.Context) func() {
 		if err := open(path); err != nil {
@@ -62,13 +59,4 @@ func (c *conversation) openSaved(person chat.PersonID, path string) {
 		}
 		return nil
 	})
-}
-
-// openBySystem hands a file to the system's program for it.
-func openBySystem(path string) error {
-	path = filepath.ToSlash(path)
-	if !strings.HasPrefix(path, "/") { // C:/…
-		path = "/" + path
-	}
-	return fyne.CurrentApp().OpenURL(&url.URL{Scheme: "file", Path: path})
 }

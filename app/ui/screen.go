@@ -39,13 +39,14 @@ type (
 
 // Screens makes the screens that the main window opens. What they lead to is in
 // the window's own methods: ShowConversation, ShowAddContact, ShowContact,
-// ShowSettings, ShowDoctor, ShowContacted, ShowMailbox, ShowInvitation, Back.
+// ShowSettings, ShowDoctor, ShowContacted, ShowRights, ShowMailbox, ShowInvitation, Back.
 type Screens struct {
 	AddContact func(parts.Env) Screen
 	Contact    func(parts.Env, chat.PersonID) Screen
 	Settings   func(parts.Env) Screen
 	Doctor     func(parts.Env) Screen
 	Contacted  func(parts.Env) Screen
+	Rights     func(parts.Env) Screen
 	// Moved is what covers the window of a profile that has moved to another computer,
 	// until read; nil shows nothing.
 	Moved func(e parts.Env, status core.BackupStatus, read func()) MovedScreen

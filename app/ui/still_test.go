@@ -189,6 +189,7 @@ func open(t testing.TB, s setup) *world {
 			Settings:   func(parts.Env) Screen { return screen("settings") },
 			Doctor:     func(parts.Env) Screen { return screen("doctor") },
 			Contacted:  func(parts.Env) Screen { return screen("contacted") },
+			Rights:     func(parts.Env) Screen { return screen("rights") },
 			Contact:    func(parts.Env, chat.PersonID) Screen { return screen("contact") },
 		},
 		Notifier: func(open func(chat.PersonID)) notify.Notifier { x.notes.open = open; return x.notes },

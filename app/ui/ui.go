@@ -461,6 +461,9 @@ func (u *UI) ShowDoctor() { u.host.openOver(u.cfg.Screens.Doctor(u.Env())) }
 // ShowContacted opens the page about the machines that were contacted.
 func (u *UI) ShowContacted() { u.host.openOver(u.cfg.Screens.Contacted(u.Env())) }
 
+// ShowRights opens the page about what is kept of people, and their rights over it.
+func (u *UI) ShowRights() { u.host.openOver(u.cfg.Screens.Rights(u.Env())) }
+
 // ShowContact opens the details of a contact, beside the conversation if there is
 // room.
 func (u *UI) ShowContact(id chat.PersonID) { u.host.open(u.cfg.Screens.Contact(u.Env(), id), true) }

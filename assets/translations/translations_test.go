@@ -170,7 +170,7 @@ func TestRegister(t *testing.T) {
 // TestKeysInUse: every key that the screens ask for is there, and none is left
 // over.
 func TestKeysInUse(t *testing.T) {
-	for _, name := range []string{"screens", "protect"} {
+	for _, name := range []string{"screens", "protect", "rights"} {
 		keysInUse(t, name)
 	}
 }

@@ -26,6 +26,7 @@ import (
 	"github.com/kuvert-im/kuvert/app/ui/pairing"
 	"github.com/kuvert-im/kuvert/app/ui/parts"
 	"github.com/kuvert-im/kuvert/app/ui/protect"
+	"github.com/kuvert-im/kuvert/app/ui/rights"
 	"github.com/kuvert-im/kuvert/app/ui/settings"
 	"github.com/kuvert-im/kuvert/app/ui/theme"
 	"github.com/kuvert-im/kuvert/assets/licences"
@@ -55,7 +56,10 @@ func (p *program) sit(f found) *sitting {
 	var incoming *pairing.Incoming
 	s.ui = ui.New(ui.Config{
 		Client: f.session, Window: p.window, Pump: s.pump, Log: p.log, Quit: p.app.Quit,
-		Screens:  ui.Screens{AddContact: s.addContact, Contact: s.contact, Settings: s.settings, Doctor: s.doctor, Contacted: s.contacted, Moved: s.moved},
+		Screens: ui.Screens{
+			AddContact: s.addContact, Contact: s.contact, Settings: s.settings, Doctor: s.doctor, Contacted: s.contacted,
+			Rights: s.rights, Moved: s.moved,
+		},
 		Notifier: s.notifier,
 		Lock: ui.Lock{
 			Asks: s.guard().Asks, Screen: s.lockScreen,
@@ -179,7 +183,10 @@ func (s *sitting) addContact(e parts.Env) ui.Screen {
 }
 
 func (s *sitting) contact(e parts.Env, id chat.PersonID) ui.Screen {
-	return contactdetails.New(contactdetails.Config{Env: e, Contact: id})
+	return contactdetails.New(contactdetails.Config{
+		Env: e, Contact: id, Rights: rights.Config{Protection: s.protection},
+		Cleared: func() { s.ui.Cleared(id) }, Erased: s.ui.Back,
+	})
 }
 
 func (s *sitting) settings(e parts.Env) ui.Screen {
@@ -188,7 +195,7 @@ func (s *sitting) settings(e parts.Env) ui.Screen {
 		Desk: s.backups(e), OpenPage: func(p backup.Page) { s.ui.ShowOver(p) }, Back: s.ui.Back,
 		Guard: s.guard(), Lock: s.ui.Lock, OpenPDF: s.p.showPDF,
 		ThemeChanged: func(choice string) { s.p.app.Settings().SetTheme(theme.New(choice)) },
-		Doctor:       s.ui.ShowDoctor, Contacted: s.ui.ShowContacted, AddContact: s.ui.ShowInvitation,
+		Doctor:       s.ui.ShowDoctor, Contacted: s.ui.ShowContacted, Rights: s.ui.ShowRights, AddContact: s.ui.ShowInvitation,
 	})
 }
 
@@ -210,3 +217,13 @@ func (s *sitting) doctor(e parts.Env) ui.Screen {
 }
 
 func (s *sitting) contacted(e parts.Env) ui.Screen { return contacted.New(e) }
+
+func (s *sitting) rights(e parts.Env) ui.Screen {
+	return rights.New(rights.Config{Env: e, Protection: s.protection})
+}
+
+// protection is what opens the profile, for the documents.
+func (s *sitting) protection(context.Context) (protect.State, error) {
+	l, err := run.Ways(s.p.opts.Dir)
+	return state(l), err
+}

@@ -1,6 +1,6 @@
 // Package contactdetails is the pane about one person: who they are, whether that
 // is verified and how to verify it, and how to block them. It says what is known
-// and no more.
+// and no more. What is kept of them can be given out and erased here.
 package contactdetails
 
 import (
@@ -17,6 +17,7 @@ import (
 	"github.com/kuvert-im/kuvert/app/event"
 	"github.com/kuvert-im/kuvert/app/ui/icons"
 	"github.com/kuvert-im/kuvert/app/ui/parts"
+	"github.com/kuvert-im/kuvert/app/ui/rights"
 	"github.com/kuvert-im/kuvert/app/ui/widgets"
 )
 
@@ -31,6 +32,12 @@ type Config struct {
 	parts.Env
 	// Contact is the person it is about.
 	Contact chat.PersonID
+	// Rights is what the dialogs about this person's data are given; its Env is the
+	// pane's.
+	Rights rights.Config
+	// Cleared is called when the history was cleared, Erased when the person is gone;
+	// nil for nobody.
+	Cleared, Erased func()
 }
 
 // Pane shows one contact. Its methods belong to the UI thread.
@@ -53,6 +60,7 @@ type Pane struct {
 
 // New builds the pane and loads the contact.
 func New(cfg Config) *Pane {
+	cfg.Rights.Env = cfg.Env
 	p := &Pane{cfg: cfg, body: parts.Column(parts.Section), say: parts.NewSay()}
 	p.root = container.NewVScroll(parts.Pad(parts.AtMost(maxWidth, p.body), parts.Edge, parts.Edge, parts.Edge, parts.Edge))
 	p.load()
@@ -130,7 +138,7 @@ func (p *Pane) build() {
 	if p.conv.ID != (chat.ConversationID{}) {
 		p.body.Objects = append(p.body.Objects, p.timer())
 	}
-	p.body.Objects = append(p.body.Objects, p.end())
+	p.body.Objects = append(p.body.Objects, p.data(), p.end())
 	p.body.Refresh()
 	p.root.Refresh()
 }

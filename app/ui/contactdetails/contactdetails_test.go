@@ -235,3 +235,48 @@ func TestLateAnswer(t *testing.T) {
 	held[0]()
 	w.sees("Verifiziert")
 }
+
+// TestClear: the history goes only after the question; the window is told.
+func TestClear(t *testing.T) {
+	w := show(t, nil)
+	if uitest.Says(w.env.Window, "Verlauf leeren…") {
+		t.Error("a history to clear without a conversation")
+	}
+	w.client.Convs = []chat.Conversation{{ID: chat.ConversationID{1}, Contact: w.id}}
+	cleared := 0
+	w.pane.cfg.Cleared = func() { cleared++ }
+	w.event()
+	w.press("Verlauf leeren…")
+	w.press("Abbrechen")
+	if len(w.calls()) != 0 || cleared != 0 {
+		t.Fatalf("calls %q", w.calls())
+	}
+	w.press("Verlauf leeren…")
+	w.press("Verlauf leeren")
+	if want := []string{"ClearConversation " + (chat.ConversationID{1}).String()}; !slices.Equal(w.calls(), want) || cleared != 1 {
+		t.Errorf("calls %q, cleared %d", w.calls(), cleared)
+	}
+	w.sees("Der Verlauf ist leer.")
+	w.client.Fail["ClearConversation"] = errors.New("odd")
+	w.press("Verlauf leeren…")
+	w.press("Verlauf leeren")
+	if cleared != 1 || w.pane.say.Text() != parts.T("screens.code.unknown") {
+		t.Errorf("cleared %d, says %q", cleared, w.pane.say.Text())
+	}
+}
+
+// TestRights: both dialogs are about this person; the window learns that they are gone.
+func TestRights(t *testing.T) {
+	w := show(t, nil)
+	erased := 0
+	w.pane.cfg.Erased = func() { erased++ }
+	w.press("Alle Daten dieser Person ausgeben…")
+	w.sees("Daten von Thomas Weiß ausgeben?")
+	w.press("Abbrechen")
+	w.press("Person mit allen Spuren löschen…")
+	w.sees("Thomas Weiß löschen?")
+	w.press("Endgültig löschen")
+	if !slices.Equal(w.calls(), []string{"Erase Thomas Weiß own_decision"}) || erased != 1 {
+		t.Errorf("calls %q, erased %d", w.calls(), erased)
+	}
+}

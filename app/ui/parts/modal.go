@@ -1,6 +1,7 @@
 package parts
 
 import (
+	"image/color"
 	"slices"
 
 	"fyne.io/fyne/v2"
@@ -37,7 +38,7 @@ func NewModal(w fyne.Window, width float32) *Modal {
 func (m *Modal) Show(o fyne.CanvasObject) {
 	room := m.window.Canvas().Size()
 	w := min(m.width, max(0, room.Width-32))
-	wide := canvas.NewRectangle(nil)
+	wide := canvas.NewRectangle(color.Transparent)
 	wide.SetMinSize(fyne.NewSize(w-48, 0))
 	sheet := container.NewStack(Ground(theme.ColorNameOverlayBackground, 14, theme.ColorNameSeparator), Pad(container.NewStack(wide, o), 24, 24, 20, 24))
 	m.holder.Objects = []fyne.CanvasObject{sheet}
@@ -50,6 +51,19 @@ func (m *Modal) Show(o fyne.CanvasObject) {
 	}
 	m.popup.Show()
 	m.popup.Resize(fyne.NewSize(w, sheet.MinSize().Height))
+}
+
+// Fit lets o scroll if the window has less room for it than it needs; rest is the
+// height in dp of what stands above and below it.
+func (m *Modal) Fit(o fyne.CanvasObject, rest float32) fyne.CanvasObject {
+	room := m.window.Canvas().Size()
+	width := min(m.width, max(0, room.Width-32)) - 48
+	if high := heightAt(o, width); high <= room.Height-rest-48 {
+		return o
+	}
+	scroll := container.NewVScroll(Pad(o, 0, 14, 0, 0))
+	scroll.SetMinSize(fyne.NewSize(0, max(60, room.Height-rest-48)))
+	return scroll
 }
 
 // Key does what a key does in the modal when nothing in it wants the key.

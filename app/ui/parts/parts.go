@@ -98,6 +98,16 @@ func Bytes(n int64) string {
 	return ""
 }
 
+// Count is a number with its thousands apart, as in "12.345".
+func Count(n int64) string {
+	s := strconv.FormatInt(n, 10)
+	mark := map[string]string{",": ".", ".": ","}[T("screens.layout.decimal")]
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + mark + s[i:]
+	}
+	return s
+}
+
 // With is a shorter map for T.
 func With(pairs ...any) map[string]any {
 	m := map[string]any{}

@@ -64,6 +64,9 @@ func Tiny(s string) *Text { return newText(s, SizeTiny, false, theme.ColorNamePl
 // Centered aligns the lines in the middle and returns t.
 func (t *Text) Centered() *Text { t.align = fyne.TextAlignCenter; return t }
 
+// Trailing aligns the lines at the right and returns t.
+func (t *Text) Trailing() *Text { t.align = fyne.TextAlignTrailing; return t }
+
 // Colored sets the colour's name and returns t.
 func (t *Text) Colored(c fyne.ThemeColorName) *Text { t.color = c; return t }
 

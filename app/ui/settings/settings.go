@@ -35,8 +35,8 @@ type Config struct {
 	ThemeChanged func(choice string)
 	// Quit ends the program, so that a new language applies at the next start.
 	Quit func()
-	// Doctor and Contacted open their pages; nil shows no button for them.
-	Doctor, Contacted func()
+	// Doctor, Contacted and Rights open their pages; nil shows no button for them.
+	Doctor, Contacted, Rights func()
 	// AddContact leads to where an invitation belongs; nil shows no button for it.
 	AddContact func(code string)
 	// Guard protects the data on this computer, Lock locks the window, OpenPDF shows
@@ -117,6 +117,7 @@ func New(cfg Config) *Screen {
 		s.part[SectionNetwork], s.part[SectionMailbox],
 		s.part[SectionProtection], s.part[SectionBackup], s.part[SectionFiles],
 		s.section("screens.settings.privacy", icons.Eye, s.privacy()...),
+		s.rights(),
 		s.section("screens.settings.notify", icons.Bell, s.notify()...),
 		s.section("screens.settings.appearance", icons.Palette, s.appearance()...),
 		s.section("screens.settings.about", icons.Info, s.about()...),
@@ -231,6 +232,16 @@ func (s *Screen) privacy() []fyne.CanvasObject {
 		out = append(out, parts.Row(0, parts.NewButtonWithIcon(parts.T("screens.contacted.title"), icons.New(icons.Eye), s.cfg.Contacted)))
 	}
 	return out
+}
+
+// rights leads to the page about people's rights over their data.
+func (s *Screen) rights() fyne.CanvasObject {
+	open := parts.NewButtonWithIcon(parts.T("rights.settings.open"), icons.New(icons.Eye), s.cfg.Rights)
+	o := s.section("rights.settings", icons.File, parts.Muted(parts.T("rights.settings.text")), parts.Row(0, open))
+	if s.cfg.Rights == nil {
+		o.Hide()
+	}
+	return o
 }
 
 func (s *Screen) notify() []fyne.CanvasObject {

@@ -66,6 +66,7 @@ func (w *world) open() {
 		PickBackup: func(name string, chosen func(string)) { chosen(w.picks + name) },
 		Guard:      w.guard, Lock: func() { w.locks++ }, OpenPDF: func([]byte) error { return nil },
 		Doctor: func() { w.pages = append(w.pages, "doctor") }, Contacted: func() { w.pages = append(w.pages, "contacted") },
+		Rights:           func() { w.pages = append(w.pages, "rights") },
 		AddContact:       func(code string) { w.invitations = append(w.invitations, code) },
 		ClipboardPicture: func(context.Context) ([]byte, error) { return w.clipboard, nil },
 	})
@@ -228,6 +229,14 @@ func TestFails(t *testing.T) {
 		if w.screen.checks[core.SettingVisible].On() || w.screen.theme.value() != "" || w.screen.network.Selected() != 0 || len(w.themes) != 0 {
 			t.Errorf("%v: shows what is not stored", err)
 		}
+	}
+}
+
+func TestRightsPage(t *testing.T) {
+	w := show(t)
+	uitest.Press(t, w.env.Window, parts.T("rights.settings.open"))
+	if !slices.Equal(w.pages, []string{"rights"}) {
+		t.Errorf("opened %q", w.pages)
 	}
 }
 
