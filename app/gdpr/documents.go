@@ -100,6 +100,15 @@ func (f Facts) Held(kind string) chat.Holding {
 	return chat.Holding{}
 }
 
+// sinceKnown are the kinds whose oldest time is since when they are kept: of the
+// others it is when they were last seen or written.
+var sinceKnown = map[string]bool{
+	"contacts": true, "requests": true, "messages": true, "outbox": true, "seen": true, "invitations": true, "nodes": true, "contacted": true,
+}
+
+// Since reports whether a holding's oldest time is since when it is kept.
+func Since(h chat.Holding) bool { return sinceKnown[h.Kind] && !h.Oldest.IsZero() }
+
 // MiB is what files take.
 func (f Facts) MiB() int64 { return (f.Files.Bytes + 1<<20 - 1) >> 20 }
 
@@ -174,7 +183,11 @@ func compose(doc, language string, f Facts) ([]block, error) {
 		},
 		"list": func(all []string) string { return strings.Join(all, "; ") },
 		// line keeps what others chose from looking like layout.
-		"line": oneLine,
+		"line":  oneLine,
+		"since": Since,
+		// kept and how say what a kind of data is and how long it stays.
+		"kept": func(kind string) string { return words.Text(language, "gdpr.kept."+kind, nil) },
+		"how":  func(kind string) string { return words.Text(language, "gdpr.kept."+kind+".how", nil) },
 	}).Parse(string(raw))
 	if err != nil {
 		return nil, fmt.Errorf("gdpr: document %s: %w", doc, err)
@@ -260,42 +273,71 @@ func writePDF(w io.Writer, language string, made time.Time, blocks []block) erro
 	return p.Output(w)
 }
 
+// Sizes of text in points, and of its lines in millimetres.
+const (
+	titleSize, titleLine = 15, 7.5
+	headSize, headLine   = 11.5, 6
+	textSize, textLine   = 10, 5
+	indent               = 4.5 // of an item
+)
+
 func drawBlock(p *fpdf.Fpdf, b block) {
 	plain := strings.NewReplacer("[[", "[", "]]", "]").Replace
 	switch b.kind {
 	case "title":
-		p.SetFont(family, "B", 16)
-		p.MultiCell(textWidth, 8, plain(b.text), "", "L", false)
+		p.SetFont(family, "B", titleSize)
+		p.MultiCell(textWidth, titleLine, plain(b.text), "", "L", false)
 		p.Ln(2)
 	case "head":
-		p.SetFont(family, "B", 10.5)
-		p.Ln(1.5)
-		p.MultiCell(textWidth, 5.5, plain(b.text), "", "L", false)
+		p.SetFont(family, "B", headSize)
+		p.Ln(3)
+		keepWith(p, headLine+3*textLine)
+		p.MultiCell(textWidth, headLine, plain(b.text), "", "L", false)
+		p.Ln(0.5)
 	case "item":
-		p.SetFont(family, "", 9)
-		p.MultiCell(textWidth, 4.4, "• "+plain(b.text), "", "L", false)
+		p.SetFont(family, "", textSize)
+		p.CellFormat(indent, textLine, "•", "", 0, "L", false, 0, "")
+		p.SetLeftMargin(margin + indent)
+		p.MultiCell(textWidth-indent, textLine, plain(b.text), "", "L", false)
+		p.SetLeftMargin(margin)
+		p.SetX(margin)
+		p.Ln(0.8)
 	case "row":
 		drawRow(p, plain(b.text), plain(b.more))
 	default:
-		p.SetFont(family, "", 9)
-		p.MultiCell(textWidth, 4.4, plain(b.text), "", "L", false)
-		p.Ln(1)
+		p.SetFont(family, "", textSize)
+		p.MultiCell(textWidth, textLine, plain(b.text), "", "L", false)
+		p.Ln(1.5)
 	}
 }
 
-// drawRow draws a label and beside it what it says.
-func drawRow(p *fpdf.Fpdf, label, says string) {
-	p.SetFont(family, "B", 9)
-	top, page := p.GetY(), p.PageNo()
-	p.MultiCell(labelPart, 4.4, label, "", "L", false)
-	bottom := p.GetY()
-	if p.PageNo() != page { // the label itself began a new page
-		top = bottom - 4.4
+// keepWith begins a new page unless there is room for so much.
+func keepWith(p *fpdf.Fpdf, height float64) {
+	_, page := p.GetPageSize()
+	if p.GetY()+height > page-margin {
+		p.AddPage()
 	}
-	p.SetFont(family, "", 9)
+}
+
+// drawRow draws a label and beside it what it says, under a thin line, on one page.
+func drawRow(p *fpdf.Fpdf, label, says string) {
+	p.SetFont(family, "B", textSize)
+	lines := len(p.SplitText(label, labelPart-2))
+	p.SetFont(family, "", textSize)
+	lines = max(lines, len(p.SplitText(says, textWidth-labelPart)))
+	keepWith(p, float64(lines)*textLine+2)
+	top := p.GetY() + 1
+	p.SetDrawColor(190, 190, 190)
+	p.SetLineWidth(0.1)
+	p.Line(margin, top-0.5, margin+textWidth, top-0.5)
+	p.SetFont(family, "B", textSize)
+	p.SetXY(margin, top)
+	p.MultiCell(labelPart-2, textLine, label, "", "L", false)
+	bottom := p.GetY()
+	p.SetFont(family, "", textSize)
 	p.SetLeftMargin(margin + labelPart)
 	p.SetXY(margin+labelPart, top)
-	p.MultiCell(textWidth-labelPart, 4.4, says, "", "L", false)
+	p.MultiCell(textWidth-labelPart, textLine, says, "", "L", false)
 	p.SetLeftMargin(margin)
-	p.SetXY(margin, max(bottom, p.GetY())+1)
+	p.SetXY(margin, max(bottom, p.GetY())+0.5)
 }

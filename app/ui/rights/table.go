@@ -6,6 +6,7 @@ import (
 
 	"github.com/kuvert-im/kuvert/app/chat"
 	"github.com/kuvert-im/kuvert/app/core"
+	"github.com/kuvert-im/kuvert/app/gdpr"
 	"github.com/kuvert-im/kuvert/app/ui/icons"
 	"github.com/kuvert-im/kuvert/app/ui/parts"
 )
@@ -18,11 +19,6 @@ func section(key string, icon icons.Name, objects ...fyne.CanvasObject) fyne.Can
 
 func button(key string, icon icons.Name, do func()) *parts.Button {
 	return parts.NewButtonWithIcon(parts.T(key), icons.New(icon), do)
-}
-
-// sinceKnown are the kinds whose oldest time is since when they are kept.
-var sinceKnown = map[string]bool{
-	"contacts": true, "requests": true, "messages": true, "outbox": true, "seen": true, "invitations": true, "nodes": true, "contacted": true,
 }
 
 // table shows how much of what is kept, since when, and for how long. What there is
@@ -38,7 +34,7 @@ func table(held []chat.Holding, used core.FileUsage) []fyne.CanvasObject {
 			continue
 		}
 		since := "–"
-		if sinceKnown[h.Kind] && !h.Oldest.IsZero() {
+		if gdpr.Since(h) {
 			since = parts.Day(h.Oldest)
 		}
 		name := parts.T("gdpr.kept." + h.Kind)

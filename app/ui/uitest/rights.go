@@ -26,10 +26,18 @@ func SampleLog() (l core.ErasureLog) {
 func SampleHoldings() []chat.Holding {
 	since := Now.AddDate(0, -7, -3)
 	return []chat.Holding{
-		{Kind: "contacts", Count: 8, Oldest: since, Newest: Now}, {Kind: "requests"}, {Kind: "conversations", Count: 8, Oldest: since, Newest: Now},
-		{Kind: "messages", Count: 12345, Oldest: since, Newest: Now}, {Kind: "drafts", Count: 1}, {Kind: "files", Count: 214},
-		{Kind: "outbox", Count: 1, Oldest: Now.AddDate(0, 0, -1)}, {Kind: "seen", Count: 4096, Oldest: since}, {Kind: "hosts", Count: 9, Oldest: since},
-		{Kind: "queues", Count: 16}, {Kind: "nodes", Count: 1, Oldest: since}, {Kind: "invitations", Count: 2, Oldest: Now.AddDate(0, 0, -9)},
+		{Kind: "contacts", Count: 8, Oldest: since, Newest: Now},
+		{Kind: "requests"},
+		{Kind: "conversations", Count: 8, Oldest: since, Newest: Now},
+		{Kind: "messages", Count: 12345, Oldest: since, Newest: Now},
+		{Kind: "drafts", Count: 1},
+		{Kind: "files", Count: 214},
+		{Kind: "outbox", Count: 1, Oldest: Now.AddDate(0, 0, -1)},
+		{Kind: "seen", Count: 4096, Oldest: since},
+		{Kind: "hosts", Count: 9, Oldest: since},
+		{Kind: "queues", Count: 16},
+		{Kind: "nodes", Count: 1, Oldest: since},
+		{Kind: "invitations", Count: 2, Oldest: Now.AddDate(0, 0, -9)},
 		{Kind: "contacted", Count: 11, Oldest: Now.AddDate(0, 0, -1)},
 	}
 }
