@@ -93,8 +93,9 @@ func fileNote(a chat.Attachment, info core.FileInfo, own bool) (note string, par
 	case info.Total <= 0 || info.Got <= 0 && !info.Active:
 		return parts.Bytes(a.Size) + " · " + t(fileWords[a.State]), -1
 	}
-	note = t("file.part", "Got", lessUnit(info.Got, info.Total), "Total", parts.Bytes(info.Total))
-	part = float32(float64(info.Got) / float64(info.Total))
+	done := float64(info.Got) / float64(info.Total) // both with what sealing adds
+	part = float32(done)
+	note = t("file.part", "Got", lessUnit(int64(done*float64(a.Size)), a.Size), "Total", parts.Bytes(a.Size))
 	if !info.Active {
 		return note + " · " + t(fileWords[a.State]), part
 	}
@@ -109,6 +110,9 @@ func fileNote(a chat.Attachment, info core.FileInfo, own bool) (note string, par
 
 // lessUnit is a size, without its unit if that is the other size's too.
 func lessUnit(n, of int64) string {
+	if n <= 0 {
+		return "0"
+	}
 	number, unit, _ := strings.Cut(parts.Bytes(n), " ")
 	if _, same, _ := strings.Cut(parts.Bytes(of), " "); same == unit {
 		return number

@@ -252,7 +252,7 @@ func (s *Sheet) show() {
 	s.title.SetText(parts.N("screens.attach.title", max(1, len(s.files))))
 	about := parts.T("screens.attach.to", parts.With("Name", s.cfg.To, "Size", parts.Bytes(sum)))
 	if photos && s.cfg.PhotoData {
-		about += " " + parts.T("screens.attach.photodata")
+		about += "\n" + parts.T("screens.attach.photodata")
 	}
 	s.about.SetText(about)
 	s.follow()

@@ -147,7 +147,8 @@ func (p *Picker) show(title, do, name string) {
 }
 
 // lookForDrives adds the drives that are not the computer's own to the places, and
-// enters the first of them, or start.
+// enters the first of them, or start: a file is saved among the downloads, unless
+// this person wants it elsewhere.
 func (p *Picker) lookForDrives(start string) {
 	p.env.Work(func(context.Context) func() {
 		drives := Drives()
@@ -157,7 +158,7 @@ func (p *Picker) lookForDrives(start string) {
 				b.Icon = icons.New(icons.Disk)
 				p.side.Objects = slices.Insert(p.side.Objects, i, fyne.CanvasObject(b))
 			}
-			if len(drives) > 0 {
+			if len(drives) > 0 && p.mode != save {
 				start = drives[0].Path
 			}
 			p.side.Refresh()
