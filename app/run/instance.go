@@ -15,6 +15,7 @@ import (
 	"github.com/kuvert-im/kuvert/app/core"
 	"github.com/kuvert-im/kuvert/app/rpc"
 	"github.com/kuvert-im/kuvert/app/run/fileport"
+	"github.com/kuvert-im/kuvert/crypto/vault"
 	"github.com/kuvert-im/kuvert/storage/sqlite"
 )
 
@@ -66,15 +67,16 @@ func Open(ctx context.Context, o Options) (*Instance, error) {
 		return nil, errors.Join(err, f.release())
 	}
 	i := &Instance{folder: f, store: store, opts: o}
-	if err := i.build(ctx); err != nil {
+	if err := i.build(ctx, key.Mail()); err != nil {
 		f.log.Error("profile does not start", "err", err)
 		return nil, errors.Join(err, i.Close())
 	}
 	return i, nil
 }
 
-// build makes the network and the core. Neither does anything before Run.
-func (i *Instance) build(ctx context.Context) error {
+// build makes the network and the core. Neither does anything before Run. mail is
+// kept: mail for others may be asked for at any time.
+func (i *Instance) build(ctx context.Context, mail vault.Key) error {
 	free := func() (int64, error) { return diskFree(i.folder.dir) }
 	b := &ballast{dir: i.folder.dir, free: free}
 	if !i.opts.Offline {
@@ -86,7 +88,7 @@ func (i *Instance) build(ctx context.Context) error {
 		return err
 	}
 	if !i.opts.Offline && !moved {
-		t, err := newTransport(ctx, i.folder.dir, i.opts, cfg.Store, i.folder.log)
+		t, err := newTransport(ctx, i.folder.dir, i.opts, cfg.Store, mail, i.folder.log)
 		if err != nil {
 			return err
 		}

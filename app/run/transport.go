@@ -15,6 +15,7 @@ import (
 	"github.com/kuvert-im/kuvert/app/chat"
 	"github.com/kuvert-im/kuvert/app/core"
 	"github.com/kuvert-im/kuvert/app/run/netport"
+	"github.com/kuvert-im/kuvert/crypto/vault"
 	"github.com/kuvert-im/kuvert/p2p/node"
 	"github.com/kuvert-im/kuvert/storage/mailstore"
 )
@@ -31,7 +32,8 @@ type transport struct {
 }
 
 // newTransport makes the network of a profile in dir; it does nothing before Run.
-func newTransport(ctx context.Context, dir string, o Options, store core.Store, log *slog.Logger) (*transport, error) {
+// mail is the key of what this machine keeps of others' mail.
+func newTransport(ctx context.Context, dir string, o Options, store core.Store, mail vault.Key, log *slog.Logger) (*transport, error) {
 	seed, port, lanOnly, err := core.Endpoint(ctx, store)
 	if err != nil {
 		return nil, err
@@ -41,7 +43,7 @@ func newTransport(ctx context.Context, dir string, o Options, store core.Store, 
 	cfg := node.Config{
 		HostKey: ed25519.NewKeyFromSeed(seed[:]), Port: port, LANOnly: lanOnly,
 		NoMDNS: o.NoDiscovery, NoBroadcast: o.NoDiscovery, NoRouter: o.NoDiscovery, Logger: log,
-		OpenMail: func(context.Context) (node.MailStore, error) { return openMail(dir, log) },
+		OpenMail: func(context.Context) (node.MailStore, error) { return openMail(dir, mail, log) },
 	}
 	t := &transport{up: make(chan struct{})}
 	if o.Listen != "" {
@@ -58,8 +60,8 @@ func newTransport(ctx context.Context, dir string, o Options, store core.Store, 
 }
 
 // openMail opens what this machine keeps of others' mail.
-func openMail(dir string, log *slog.Logger) (node.MailStore, error) {
-	s, err := mailstore.Open(filepath.Join(dir, mailFile), mailstore.Options{Log: log})
+func openMail(dir string, key vault.Key, log *slog.Logger) (node.MailStore, error) {
+	s, err := mailstore.Open(filepath.Join(dir, mailFile), mailstore.Options{Key: (*[vault.KeySize]byte)(&key), Log: log})
 	if err != nil {
 		return nil, explain(fmt.Errorf("run: mail of others: %w", err))
 	}

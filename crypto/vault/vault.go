@@ -78,6 +78,12 @@ type Key [KeySize]byte
 // Wipe overwrites the key. Copies that others made of it stay.
 func (k *Key) Wipe() { clear(k[:]) }
 
+// Mail is the key of the mail that this machine keeps for others. It is derived, and
+// nothing of the database's key follows from it.
+func (k *Key) Mail() Key {
+	return Key(canon.KDF(k[:], nil, "vault mail", nil, KeySize))
+}
+
 // LogValue keeps the key out of logs.
 func (Key) LogValue() slog.Value { return slog.StringValue("[key]") }
 

@@ -2,7 +2,9 @@ package vault
 
 import (
 	"bytes"
+	"crypto/hkdf"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -319,6 +321,24 @@ func TestBase32(t *testing.T) {
 	}
 	if got := base32(k[:], keyChars); got != want {
 		t.Errorf("%s, not %s", got, want)
+	}
+}
+
+// TestMailKey: the key of others' mail is another one for each vault, always the same
+// for one, and as documented.
+func TestMailKey(t *testing.T) {
+	_, key, _ := full(t)
+	a, b := key, key
+	b[0] ^= 1
+	if a.Mail() != key.Mail() || a.Mail() == b.Mail() || a.Mail() == key || a.Mail() == (Key{}) {
+		t.Error("not a key of its own")
+	}
+	prk, err := hkdf.Extract(sha256.New, key[:], nil)
+	must(t, err)
+	want, err := hkdf.Expand(sha256.New, prk, "kuvert/v1 vault mail", KeySize)
+	must(t, err)
+	if a := key.Mail(); !bytes.Equal(a[:], want) {
+		t.Error("not as in docs/vault-format.md")
 	}
 }
 

@@ -15,6 +15,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/kuvert-im/kuvert/storage/cryptvfs"
 )
 
 // The mailbox that BenchmarkMillion measures.
@@ -158,9 +160,13 @@ func residentKiB(name string) (kib int) {
 
 // BenchmarkPut puts one blob a call: alone, and from many callers who share commits.
 func BenchmarkPut(b *testing.B) {
-	for _, callers := range []int{1, 64} {
-		b.Run(fmt.Sprint("callers=", callers), func(b *testing.B) {
-			s, one, _ := newStore(b, Options{Blobs: 1 << 30, QueueBytes: 1 << 40})
+	for _, c := range []struct {
+		callers int
+		key     *cryptvfs.Key
+	}{{1, nil}, {64, nil}, {1, &testKey}, {64, &testKey}} {
+		callers := c.callers
+		b.Run(fmt.Sprintf("callers=%d/encrypted=%v", callers, c.key != nil), func(b *testing.B) {
+			s, one, _ := newStore(b, Options{Blobs: 1 << 30, QueueBytes: 1 << 40, Key: c.key})
 			for n := range callers {
 				must(b, makeQueue(s, one, n, time.Time{}))
 			}

@@ -67,7 +67,7 @@ const crashQueues = 8
 // crashChild puts numbered blobs from several goroutines, deletes every third, and
 // prints what was acknowledged: "+queue number" and "-queue number".
 func crashChild(path string) error {
-	s, err := Open(path, Options{})
+	s, err := Open(path, crashOptions(path))
 	if err != nil {
 		return err
 	}
@@ -112,10 +112,25 @@ func crashQueue(s *Store, one int64, n int) error {
 	}
 }
 
+// encryptedName is the name of the file that tests encrypt.
+const encryptedName = "encrypted.db"
+
+func crashOptions(path string) (o Options) {
+	if filepath.Base(path) == encryptedName {
+		o.Key = &testKey
+	}
+	return o
+}
+
 // TestKill: what was acknowledged before a kill -9 is there, and what was deleted is
 // not.
 func TestKill(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "mail.db")
+	for _, name := range []string{"mail.db", encryptedName} {
+		t.Run(name, func(t *testing.T) { testKill(t, filepath.Join(t.TempDir(), name)) })
+	}
+}
+
+func testKill(t *testing.T, path string) {
 	stored := map[string]bool{}
 	rounds := 5
 	if testing.Short() {
@@ -135,7 +150,7 @@ func TestKill(t *testing.T) {
 
 func checkStored(t *testing.T, path string, stored map[string]bool) {
 	t.Helper()
-	s := openAt(t, path, Options{})
+	s := openAt(t, path, crashOptions(path))
 	defer s.Close()
 	found := map[string]bool{}
 	for n := range crashQueues {

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	_ "modernc.org/sqlite" // registers the driver "sqlite"
+
+	"github.com/kuvert-im/kuvert/storage/cryptvfs"
 )
 
 // Settings of a connection; docs/storage.md has the reasons for those it shares
@@ -54,7 +56,7 @@ func (a access) pragmas() []string {
 }
 
 // dsn names the file for one kind of access, with all its settings.
-func dsn(path string, a access) string {
+func (s *Store) dsn(a access) string {
 	q := url.Values{
 		"_txlock":    {"immediate"},
 		"_defensive": {"1"},
@@ -62,7 +64,11 @@ func dsn(path string, a access) string {
 		"_error_rc":  {"1"},
 		"_pragma":    a.pragmas(),
 	}
-	p := filepath.ToSlash(path)
+	if s.file != nil {
+		q.Set("vfs", s.file.VFS())
+		return "file:" + cryptvfs.FileName + "?" + q.Encode()
+	}
+	p := filepath.ToSlash(s.path)
 	if !strings.HasPrefix(p, "/") {
 		p = "/" + p // a Windows drive: file:///C:/...
 	}

@@ -70,6 +70,10 @@ func classify(err error) error {
 		// The wal-index could not grow: there is no space for it.
 		return fmt.Errorf("mailstore: %w: %w", chat.ErrDiskFull, err)
 	}
+	if se.Code() == sqlite3.SQLITE_IOERR_DATA {
+		// A page or a record of the WAL does not open under the key.
+		return fmt.Errorf("mailstore: %w: %w", chat.ErrCorrupt, err)
+	}
 	if s, ok := sentinels[se.Code()&0xff]; ok {
 		return fmt.Errorf("mailstore: %w: %w", s, err)
 	}

@@ -1,6 +1,7 @@
 // Package mailstore keeps the mail of an always-on machine: queues, the blobs in
-// them and published pages, in one SQLite file (docs/protocol/mailbox.md). It is
-// the Store of p2p/mailbox, which it does not import.
+// them and published pages, in one SQLite file (docs/protocol/mailbox.md), which is
+// encrypted if there is a key. It is the Store of p2p/mailbox, which it does not
+// import.
 //
 // What it promises:
 //
@@ -13,6 +14,7 @@
 //   - Quotas are counters, changed in the transaction of what they count.
 //   - Places ascend in a queue for ever, also after it was made anew and after an
 //     older copy of the file was put back: they follow the clock.
+//   - With a key, nothing reaches the disk that is not encrypted under it.
 //   - After an I/O error or damage nothing more is written until the file is opened
 //     anew: every call that writes fails with ErrStopped.
 //
@@ -34,6 +36,7 @@ import (
 	"time"
 
 	"github.com/kuvert-im/kuvert/app/chat"
+	"github.com/kuvert-im/kuvert/storage/cryptvfs"
 )
 
 //go:embed schema.sql
@@ -85,7 +88,10 @@ type Options struct {
 	QueueBytes           int64
 	Life                 time.Duration
 	Now                  func() time.Time // the clock
-	Log                  *slog.Logger     // nil discards
+	// Key encrypts the file (docs/storage-format.md); nil leaves it plain. The caller
+	// may overwrite it after Open.
+	Key *cryptvfs.Key
+	Log *slog.Logger // nil discards
 }
 
 func (o Options) withDefaults() Options {
@@ -113,6 +119,7 @@ func orInt[T ~int | ~int64](v *T, otherwise T) {
 type Store struct {
 	path    string
 	options Options
+	file    *cryptvfs.Database // nil: the file is plain
 	read    *sql.DB
 	stmts   *statements // of the readers
 	write   *sql.DB
@@ -132,21 +139,27 @@ type Store struct {
 }
 
 // Open opens the file, and makes it if there is none; its folder must exist. Only
-// one process may have it open.
+// one process may have it open. With a key, a plain file of that name is removed.
 //
-// Errors: chat.ErrNewerSchema, chat.ErrCorrupt (also for what is no mailbox),
+// Errors: chat.ErrNewerSchema, chat.ErrCorrupt (also for what is no mailbox, is
+// encrypted without a key being given, or under another one),
 // chat.ErrDiskFull, chat.ErrProfileBusy, ErrIO, and those of the file system.
 func Open(path string, options Options) (*Store, error) {
 	ctx := context.Background()
 	if !filepath.IsAbs(path) {
 		return nil, fmt.Errorf("mailstore: path is not absolute: %w", fs.ErrInvalid)
 	}
-	if err := create(path); err != nil {
-		return nil, err
-	}
 	s := &Store{
 		path: path, options: options.withDefaults(),
 		queue: make(chan *update), written: make(chan struct{}),
+	}
+	s.options.Key = nil
+	if options.Key != nil {
+		if err := s.encrypt(options.Key); err != nil {
+			return nil, err
+		}
+	} else if err := create(path); err != nil {
+		return nil, err
 	}
 	if err := s.connect(ctx); err != nil {
 		return nil, errors.Join(err, s.disconnect())
@@ -176,7 +189,7 @@ func create(path string) error {
 }
 
 func (s *Store) connect(ctx context.Context) (err error) {
-	if s.write, err = sql.Open("sqlite", dsn(s.path, writing)); err != nil {
+	if s.write, err = sql.Open("sqlite", s.dsn(writing)); err != nil {
 		return classify(err)
 	}
 	s.write.SetMaxOpenConns(1)
@@ -187,7 +200,7 @@ func (s *Store) connect(ctx context.Context) (err error) {
 	if err := s.prepare(ctx); err != nil {
 		return err
 	}
-	if s.read, err = sql.Open("sqlite", dsn(s.path, reading)); err != nil {
+	if s.read, err = sql.Open("sqlite", s.dsn(reading)); err != nil {
 		return classify(err)
 	}
 	s.read.SetMaxOpenConns(readers)
@@ -238,7 +251,11 @@ func (s *Store) disconnect() error {
 	if s.write != nil {
 		errs = append(errs, s.write.Close())
 	}
-	return classify(errors.Join(errs...))
+	err := classify(errors.Join(errs...))
+	if s.file != nil {
+		err = errors.Join(err, classifyFile(s.file.Close()))
+	}
+	return err
 }
 
 // Close waits for what is under way, folds the WAL into the file and closes it.
