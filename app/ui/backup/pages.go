@@ -146,8 +146,8 @@ func newMove(cfg Config, title, yes string) *Move {
 	m.form = newForm(cfg, title, yes, m.write)
 	m.name = dated("backup.move.file", cfg.Now())
 	m.progress = NewProgress(m.cfg.Desk.Stop)
-	m.progress.Hide()
-	m.asks = parts.Column(12, m.place(), m.secret(), m.say, m.progress, parts.Answers(m.no, m.yes))
+	m.progress.Show(false)
+	m.asks = parts.Column(12, m.place(), m.secret(), m.say, m.progress.Object(), parts.Answers(m.no, m.yes))
 	return m
 }
 
@@ -207,7 +207,7 @@ func (m *Move) write() {
 	m.say.Clear()
 	m.hold(true)
 	m.progress.Set(0)
-	m.progress.Show()
+	m.progress.Show(true)
 	m.relayout()
 	m.root.ScrollToBottom()
 	m.cfg.Desk.run(func(ctx context.Context) (core.BackupReport, error) {
@@ -217,7 +217,7 @@ func (m *Move) write() {
 
 func (m *Move) written(_ core.BackupReport, err error) {
 	m.hold(false)
-	m.progress.Hide()
+	m.progress.Show(false)
 	switch {
 	case err == nil && m.moved != nil:
 		m.moved()

@@ -4,7 +4,6 @@ import (
 	"strconv"
 
 	"fyne.io/fyne/v2"
-	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/widget"
 
 	"github.com/kuvert-im/kuvert/app/ui/parts"
@@ -12,7 +11,7 @@ import (
 
 // Progress says how far something is, with a button that ends it.
 type Progress struct {
-	*fyne.Container
+	root *fyne.Container
 	text *parts.Text
 	bar  *widget.ProgressBar
 	stop *parts.Button
@@ -23,8 +22,20 @@ func NewProgress(stop func()) *Progress {
 	p := &Progress{text: parts.Body(""), bar: widget.NewProgressBar(), stop: parts.NewButton(parts.T("screens.cancel"), stop)}
 	p.bar.Max = 100
 	p.bar.TextFormatter = func() string { return strconv.Itoa(int(p.bar.Value)) + " %" }
-	p.Container = container.NewStack(parts.Column(parts.Gap, p.text, parts.Beside(parts.Gap, nil, p.bar, p.stop)))
+	p.root = parts.Column(parts.Gap, p.text, parts.Beside(parts.Gap, nil, p.bar, p.stop))
 	return p
+}
+
+// Object is what to show.
+func (p *Progress) Object() fyne.CanvasObject { return p.root }
+
+// Show shows or hides it.
+func (p *Progress) Show(on bool) {
+	if on {
+		p.root.Show()
+	} else {
+		p.root.Hide()
+	}
 }
 
 // Say sets the sentence above the bar.
@@ -42,7 +53,7 @@ func (p *Progress) Set(percent int) {
 func (p *Progress) CanStop(can bool) {
 	if p.stop.Hidden == can {
 		p.stop.Hidden = !can
-		p.Refresh()
+		p.root.Refresh()
 	}
 }
 

@@ -31,6 +31,8 @@ type Section struct {
 	once     *parts.Button
 	single   *parts.Text // when the last single one was saved
 	move     *parts.Button
+	start    *fyne.Container // the button that sets it up
+	acts     *fyne.Container // those for what is set up
 }
 
 // SectionConfig is what the section is given.
@@ -54,9 +56,11 @@ func NewSection(cfg SectionConfig) *Section {
 	s.off = parts.NewButton(parts.T("backup.off"), s.askOff)
 	s.once = parts.NewButtonWithIcon(parts.T("backup.once.open"), icons.New(icons.File), func() { cfg.Open(NewOnce(cfg.Config)) })
 	s.move = parts.NewButtonWithIcon(parts.T("backup.move.open"), icons.New(icons.Disk), func() { cfg.Open(NewMove(cfg.Config)) })
-	for _, o := range []fyne.CanvasObject{s.how, s.when, s.progress, s.now, s.change, s.off, s.single} {
+	s.start, s.acts = parts.Row(0, s.setup), parts.Row(parts.Gap, s.now, s.change, s.off)
+	for _, o := range []fyne.CanvasObject{s.how, s.when, s.acts, s.single} {
 		o.Hide()
 	}
+	s.progress.Show(false)
 	s.setup.Disable() // until it is known how it stands
 	return s
 }
@@ -64,8 +68,8 @@ func NewSection(cfg SectionConfig) *Section {
 // Objects is what the section consists of.
 func (s *Section) Objects() []fyne.CanvasObject {
 	return []fyne.CanvasObject{
-		parts.Muted(parts.T("backup.text")), s.none, s.how, s.when, s.trouble, s.progress, s.say,
-		parts.Row(parts.Gap, s.setup, s.now, s.change, s.off),
+		parts.Muted(parts.T("backup.text")), s.none, s.how, s.when, s.trouble, s.progress.Object(), s.say,
+		s.start, s.acts,
 		parts.Line(),
 		parts.Label(parts.T("backup.once")), parts.Muted(parts.T("backup.once.short")), s.single, parts.Row(0, s.once),
 		parts.Line(),
@@ -120,14 +124,14 @@ func (s *Section) load() {
 
 func (s *Section) show(st core.BackupStatus) {
 	s.status = st
-	for _, o := range []fyne.CanvasObject{s.how, s.when, s.now, s.change, s.off} {
+	for _, o := range []fyne.CanvasObject{s.how, s.when, s.acts} {
 		if st.On {
 			o.Show()
 		} else {
 			o.Hide()
 		}
 	}
-	s.setup.Hidden = st.On
+	s.start.Hidden = st.On
 	s.none.Clear()
 	if !st.On {
 		s.none.Set(parts.ToneWarning, parts.T("backup.none"))
@@ -167,7 +171,7 @@ func (s *Section) times() string {
 // showWork shows what is being written, and what came of the last one.
 func (s *Section) showWork() {
 	running := s.status.Running || s.cfg.Desk.Busy()
-	s.progress.Hidden = !running
+	s.progress.Show(running)
 	s.progress.Set(s.status.Percent)
 	s.progress.CanStop(s.cfg.Desk.Busy())
 	for _, b := range []*parts.Button{s.setup, s.now, s.change, s.off, s.once, s.move} {

@@ -213,9 +213,6 @@ func (s *Screen) card(body []fyne.CanvasObject) fyne.CanvasObject {
 	where := parts.Muted(parts.T("screens.first.step", parts.With("N", at+1, "Of", len(path))))
 	all := append([]fyne.CanvasObject{where}, body...)
 	all = append(all, parts.Spring(), s.say, parts.Beside(parts.Gap, s.back, parts.Space(0), s.next))
-	if s.step == stepWelcome {
-		s.back.Hide()
-	}
 	least := canvas.NewRectangle(nil)
 	least.SetMinSize(fyne.NewSize(0, cardHeight))
 	sheet := container.NewStack(least, parts.Card(parts.Column(12, all...), 24))
@@ -226,8 +223,7 @@ func (s *Screen) primary(text string, f func()) { s.next = parts.Primary(text, f
 
 func (s *Screen) welcome() []fyne.CanvasObject {
 	s.primary(parts.T("screens.first.welcome.next"), func() { s.goTo(stepName) })
-	have := parts.Quiet(parts.T("screens.first.backup"), s.haveBackup)
-	have.Alignment = widget.ButtonAlignLeading
+	s.back = parts.Quiet(parts.T("screens.first.backup"), s.haveBackup)
 	out := []fyne.CanvasObject{}
 	if s.cfg.Icon != nil {
 		img := canvas.NewImageFromResource(s.cfg.Icon)
@@ -238,7 +234,6 @@ func (s *Screen) welcome() []fyne.CanvasObject {
 	return append(out,
 		parts.Title(parts.T("screens.first.welcome.title")),
 		parts.Body(parts.T("screens.first.welcome.text")),
-		parts.Row(0, have),
 	)
 }
 

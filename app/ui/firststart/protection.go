@@ -25,7 +25,7 @@ func (k *keyring) asks() bool { return k.known && (k.unfit != nil || k.passphras
 func (s *Screen) askProtection() []fyne.CanvasObject {
 	next, text := parts.T("screens.first.protect.next"), parts.T("screens.first.protect.text")
 	if s.restore.on {
-		next, text = parts.T("screens.first.restore.next"), s.restoreText()
+		next, text = parts.T("screens.first.restore.next"), s.restoreText()+" "+text
 	}
 	s.primary(next, s.takeProtection)
 	title := parts.Title(parts.T("screens.first.protect.title"))
@@ -41,7 +41,11 @@ func (s *Screen) askProtection() []fyne.CanvasObject {
 	pair := s.pair.Object()
 	if s.keyring.unfit != nil {
 		why := protect.Sentence(s.keyring.unfit) + " " + parts.T("screens.first.protect.needs")
-		return []fyne.CanvasObject{title, parts.Body(parts.T("screens.first.protect.only")), parts.Body(why), pair}
+		only := parts.T("screens.first.protect.only")
+		if s.restore.on {
+			only = s.restoreText() + " " + only
+		}
+		return []fyne.CanvasObject{title, parts.Body(only), parts.Body(why), pair}
 	}
 	group := s.protections(pair)
 	return append(out, parts.Column(parts.Gap, group.Objects()...), pair)

@@ -176,6 +176,7 @@ func (s *Screen) restored(out core.Restored, err error) {
 func (s *Screen) failedRestore(err error) {
 	s.goTo(stepBackup)
 	says := backup.Sentence(err)
+	s.restore.field.Entry.TypedShortcut(&fyne.ShortcutSelectAll{})
 	switch {
 	case errors.Is(err, context.Canceled):
 		s.say.Set(parts.ToneInfo, parts.T("screens.first.restore.canceled"))
@@ -198,7 +199,7 @@ func (s *Screen) showRestore() ([]fyne.CanvasObject, fyne.Focusable) {
 	return []fyne.CanvasObject{
 		parts.Title(parts.T("screens.first.restore.title")),
 		parts.Body(parts.T("screens.first.restore.text")),
-		s.restore.progress,
+		s.restore.progress.Object(),
 	}, s.restore.progress.StopButton()
 }
 

@@ -101,7 +101,7 @@ func New(cfg Config) *Screen {
 	s.protection = newProtection(s)
 	s.store = newFileStore(s)
 	s.backup = backup.NewSection(backup.SectionConfig{
-		Config: backup.Config{Env: cfg.Env, Desk: cfg.Desk, Back: cfg.Back, Pick: cfg.PickBackup},
+		Config: backup.Config{Env: cfg.Env, Desk: cfg.Desk, Back: s.backToBackup, Pick: cfg.PickBackup},
 		Open:   cfg.OpenPage, Relayout: s.relayout,
 	})
 	s.part = map[string]fyne.CanvasObject{
@@ -152,6 +152,12 @@ func (s *Screen) Reveal(section string) {
 		s.relayout()
 		s.root.ScrollToOffset(fyne.NewPos(0, max(0, o.Position().Y)))
 	}
+}
+
+// backToBackup leads back to the section that a page was opened from.
+func (s *Screen) backToBackup() {
+	s.cfg.Back()
+	s.Reveal(SectionBackup)
 }
 
 // OfferMailbox takes in an access link that was met on another screen.
