@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"fyne.io/fyne/v2"
+	"fyne.io/fyne/v2/container"
 
 	"github.com/kuvert-im/kuvert/app/core"
 	"github.com/kuvert-im/kuvert/app/event"
@@ -118,7 +119,8 @@ type Move struct {
 	explains fyne.CanvasObject
 	asks     fyne.CanvasObject
 	progress *Progress
-	moved    func() // the file is there; nil for nobody
+	decide   fyne.CanvasObject // the two buttons
+	moved    func()            // the file is there; nil for nobody
 }
 
 // NewMove makes the page at its first step.
@@ -147,7 +149,8 @@ func newMove(cfg Config, title, yes string) *Move {
 	m.name = dated("backup.move.file", cfg.Now())
 	m.progress = NewProgress(m.cfg.Desk.Stop)
 	m.progress.Show(false)
-	m.asks = parts.Column(12, m.place(), m.secret(), m.say, m.progress.Object(), parts.Answers(m.no, m.yes))
+	m.decide = parts.Answers(m.no, m.yes)
+	m.asks = parts.Column(12, m.place(), m.secret(), m.say, m.progress.Object(), m.decide)
 	return m
 }
 
@@ -155,9 +158,27 @@ func newMove(cfg Config, title, yes string) *Move {
 func steps(keys ...string) fyne.CanvasObject {
 	var all []fyne.CanvasObject
 	for i, k := range keys {
-		all = append(all, parts.Beside(10, parts.Label(parts.T("backup.number", parts.With("N", i+1))), parts.Body(parts.T(k)), nil))
+		number := parts.Label(parts.T("backup.number", parts.With("N", i+1)))
+		all = append(all, container.New(hanging{}, number, parts.Body(parts.T(k))))
 	}
 	return parts.Column(parts.Gap, all...)
+}
+
+// hanging puts a number before the first line of a text.
+type hanging struct{}
+
+const numberWidth = 26
+
+// MinSize implements fyne.Layout.
+func (hanging) MinSize(o []fyne.CanvasObject) fyne.Size {
+	return o[1].MinSize().AddWidthHeight(numberWidth, 0)
+}
+
+// Layout implements fyne.Layout.
+func (hanging) Layout(o []fyne.CanvasObject, s fyne.Size) {
+	o[0].Resize(fyne.NewSize(numberWidth, o[0].MinSize().Height))
+	o[1].Move(fyne.NewPos(numberWidth, 0))
+	o[1].Resize(fyne.NewSize(max(0, s.Width-numberWidth), s.Height))
 }
 
 // Focus puts the keyboard where the page begins.
@@ -208,6 +229,7 @@ func (m *Move) write() {
 	m.hold(true)
 	m.progress.Set(0)
 	m.progress.Show(true)
+	m.decide.Hide()
 	m.relayout()
 	m.root.ScrollToBottom()
 	m.cfg.Desk.run(func(ctx context.Context) (core.BackupReport, error) {
@@ -218,6 +240,7 @@ func (m *Move) write() {
 func (m *Move) written(_ core.BackupReport, err error) {
 	m.hold(false)
 	m.progress.Show(false)
+	m.decide.Show()
 	switch {
 	case err == nil && m.moved != nil:
 		m.moved()

@@ -194,6 +194,7 @@ func (s *Section) openSetup() { s.cfg.Open(NewSetup(s.cfg.Config, s.status)) }
 
 func (s *Section) writeNow() {
 	d := s.cfg.Desk
+	s.say.Clear()
 	d.run(s.cfg.Client.BackupNow, func(r core.BackupReport, err error) {
 		if err == nil || core.BackupTroubleOf(err) == core.BackupFailed {
 			d.written(r, err) // of the others the state of the automatic backup tells
