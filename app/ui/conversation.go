@@ -211,8 +211,10 @@ func (c *conversation) show() {
 	if c.view == nil {
 		return
 	}
-	s := &scene{view: c.view, me: c.u.me.ID, name: c.u.contacts[c.id].Name, divided: c.divided, divider: c.divider, whole: c.whole, found: c.found, now: c.u.now(),
-		before: c.cards, made: map[chat.MessageID]*widgets.Files{}}
+	s := &scene{
+		view: c.view, me: c.u.me.ID, name: c.u.contacts[c.id].Name, divided: c.divided, divider: c.divider, whole: c.whole, found: c.found, now: c.u.now(),
+		before: c.cards, made: map[chat.MessageID]*widgets.Files{},
+	}
 	c.history.SetExtent(c.view.first, c.view.last)
 	items := s.items()
 	c.cards = s.made

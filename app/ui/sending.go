@@ -28,8 +28,34 @@ type sending struct {
 
 // underway is a message whose files are being encrypted.
 type underway struct {
-	conv   chat.ConversationID
-	cancel context.CancelFunc
+	conv chat.ConversationID
+	stop chan struct{} // closed when this person gives it up
+}
+
+// given reports whether it was given up.
+func (u *underway) given() bool {
+	select {
+	case <-u.stop:
+		return true
+	default:
+		return false
+	}
+}
+
+// until returns a context that ends with ctx, when it is given up, or by end.
+func (u *underway) until(ctx context.Context) (_ context.Context, end context.CancelFunc) {
+	ctx, end = context.WithCancel(ctx)
+	if u.given() {
+		end()
+	}
+	go func() {
+		select {
+		case <-u.stop:
+			end()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, end
 }
 
 // pickFiles asks for files to send.
@@ -152,17 +178,15 @@ func (c *conversation) sendFiles(person chat.PersonID, paths []string, text stri
 		c.history.ToBottom()
 		c.focus()
 	}
-	stop, cancel := context.WithCancel(context.Background())
-	mine := &underway{conv, cancel}
+	mine := &underway{conv, make(chan struct{})}
 	c.sending.under = append(c.sending.under, mine)
 	c.u.pump.Work(func(ctx context.Context) func() {
-		defer context.AfterFunc(ctx, cancel)()
-		_, err := c.u.cfg.Client.Send(stop, conv, core.Outgoing{Text: text, Files: paths})
-		given := err != nil && stop.Err() != nil
+		ctx, end := mine.until(ctx)
+		defer end()
+		_, err := c.u.cfg.Client.Send(ctx, conv, core.Outgoing{Text: text, Files: paths})
 		return func() {
-			cancel()
 			c.sending.under = slices.DeleteFunc(c.sending.under, func(u *underway) bool { return u == mine })
-			c.sentFiles(person, paths, text, given, err)
+			c.sentFiles(person, paths, text, mine.given(), err)
 		}
 	})
 }
@@ -254,8 +278,8 @@ func (c *conversation) showSealing() {
 // stopSealing gives up what is being sent here.
 func (c *conversation) stopSealing() {
 	for _, u := range c.sending.under {
-		if c.view != nil && u.conv == c.view.conv {
-			u.cancel()
+		if c.view != nil && u.conv == c.view.conv && !u.given() {
+			close(u.stop)
 		}
 	}
 }

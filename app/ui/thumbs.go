@@ -60,8 +60,6 @@ func (s *thumbs) put(k fileKey, img image.Image) {
 	}
 }
 
-func (s *thumbs) clear() { s.got, s.order = nil, nil }
-
 // thumbnail returns a file's thumbnail. One that is not there is loaded, and the
 // bubble painted when it came.
 func (c *conversation) thumbnail(id chat.MessageID, place int) image.Image {

@@ -238,42 +238,52 @@ func (t *timeline) extend(ctx context.Context) error {
 
 // changed takes in what happened and reports whether the screen must be told.
 func (t *timeline) changed(ctx context.Context, events []event.Event) (bool, error) {
-	var ids []chat.MessageID
-	all, ways, seals := len(events) == 0, false, false
+	n := t.touched(events)
+	if n.seals {
+		if err := t.loadSeals(ctx); err != nil {
+			return false, err
+		}
+	}
+	t.stale = n.ids
+	switch {
+	case n.all || len(n.ids) > singly:
+		t.infos = nil
+		return true, t.reload(ctx)
+	case len(n.ids) > 0:
+		return true, t.update(ctx, n.ids)
+	case n.ways && t.waiting():
+		return true, t.enrich(ctx)
+	}
+	return n.seals, nil
+}
+
+// touched is what events put out of date here.
+type touched struct {
+	ids              []chat.MessageID
+	all, ways, seals bool
+}
+
+func (t *timeline) touched(events []event.Event) touched {
+	n := touched{all: len(events) == 0}
 	for _, e := range events {
 		switch e.Kind {
 		case event.MessageAdded, event.MessageChanged, event.FileChanged:
 			switch {
 			case e.Conversation != t.conv:
 			case e.Message.IsZero() && e.Kind == event.FileChanged:
-				seals = true
+				n.seals = true
 			case e.Message.IsZero():
-				all = true
+				n.all = true
 			default:
-				ids = append(ids, e.Message)
+				n.ids = append(n.ids, e.Message)
 			}
 		case event.NetworkChanged, event.TroubleChanged, event.ContactChanged, event.NodeChanged:
-			ways = true
+			n.ways = true
 		case event.ConversationChanged, event.RequestChanged, event.InvitationChanged, event.PairingChanged,
 			event.NearbyChanged, event.SettingsChanged, event.WindowRequested, event.BackupChanged:
 		}
 	}
-	if seals {
-		if err := t.loadSeals(ctx); err != nil {
-			return false, err
-		}
-	}
-	t.stale = ids
-	switch {
-	case all || len(ids) > singly:
-		t.infos = nil
-		return true, t.reload(ctx)
-	case len(ids) > 0:
-		return true, t.update(ctx, ids)
-	case ways && t.waiting():
-		return true, t.enrich(ctx)
-	}
-	return seals, nil
+	return n
 }
 
 // update asks for single messages and puts them where they belong.

@@ -70,13 +70,13 @@ func TestSaveAs(t *testing.T) {
 	e := uitest.Env(t, uitest.New("A"), "de", 900, 600)
 	e.Window.SetContent(widget.NewLabel(""))
 	var got []string
-	p := SaveAs(e, "Plan.pdf", func(path string) { got = append(got, path) })
+	SaveAs(e, "Plan.pdf", func(path string) { got = append(got, path) })
 	uitest.Press(t, e.Window, "Speichern")
 	if len(got) > 0 || !uitest.Says(e.Window, "Datei ersetzen?") {
 		t.Fatalf("replaced without a question: %q", got)
 	}
 	uitest.Press(t, e.Window, "Ersetzen")
-	p = SaveAs(e, "Plan.pdf", func(path string) { got = append(got, path) })
+	p := SaveAs(e, "Plan.pdf", func(path string) { got = append(got, path) })
 	for _, bad := range []string{"", "  ", "../x.pdf", "a/b.pdf"} {
 		if p.name.SetText(bad); !p.open.Disabled() {
 			t.Errorf("takes %q", bad)

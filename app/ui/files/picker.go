@@ -217,7 +217,7 @@ func (p *Picker) body(title string) fyne.CanvasObject {
 		p.side.Add(p.placeButton(parts.T(at.Key), at.Path))
 	}
 	above := float32(220)
-	var field fyne.CanvasObject = parts.Space(0)
+	field := parts.Space(0)
 	if p.name != nil {
 		above += 60
 		field = parts.Beside(parts.Gap, parts.Label(parts.T("screens.files.name")), p.name, nil)
