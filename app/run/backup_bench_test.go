@@ -58,7 +58,7 @@ func BenchmarkBackupMillion(b *testing.B) {
 	}
 }
 
-func openBench(b *testing.B, path string) coreStore {
+func openBench(b testing.TB, path string) coreStore {
 	b.Helper()
 	s, err := sqlite.Open(context.Background(), sqlite.Config{Path: path, Key: &[32]byte{7}})
 	if err != nil {
@@ -68,7 +68,7 @@ func openBench(b *testing.B, path string) coreStore {
 	return coreStore{s}
 }
 
-func fillBench(b *testing.B, st coreStore, count int) {
+func fillBench(b testing.TB, st coreStore, count int) {
 	b.Helper()
 	h := madeup.History{Conversations: 200}
 	err := st.Update(b.Context(), func(tx core.Tx) error {
