@@ -41,6 +41,10 @@ func (i *Incoming) Watch(ctx context.Context, show func(func())) error {
 
 // Changed is called with what happened in the core.
 func (i *Incoming) Changed(events []event.Event) {
+	if i.dialog != nil && !i.dialog.Closed() {
+		i.dialog.Changed(events)
+		return
+	}
 	for _, e := range events {
 		if e.Kind == event.PairingChanged {
 			i.load()

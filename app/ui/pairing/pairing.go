@@ -28,6 +28,7 @@ type Dialog struct {
 	busy    bool
 	newest  parts.Newest
 	doubt   bool // the person said the digits differ and has not confirmed that yet
+	joined  bool // the other side confirmed, too
 	shown   core.Pairing
 	// OnClosed is called when the dialog is gone.
 	OnClosed func()
@@ -50,7 +51,7 @@ func (d *Dialog) Closed() bool { return !d.modal.Visible() }
 // Changed is called with what happened in the core.
 func (d *Dialog) Changed(events []event.Event) {
 	for _, e := range events {
-		if e.Kind == event.PairingChanged {
+		if e.Kind == event.PairingChanged || e.Kind == event.ContactChanged {
 			d.load()
 			return
 		}
@@ -60,6 +61,9 @@ func (d *Dialog) Changed(events []event.Event) {
 // load asks how far the pairing is. One that the core no longer knows failed,
 // unless its end is on the screen already.
 func (d *Dialog) load() {
+	if d.confirmed() {
+		d.askJoined()
+	}
 	id, fresh := d.pairing.ID, d.newest.Ask()
 	d.env.Work(func(ctx context.Context) func() {
 		all, err := d.env.Client.Pairings(ctx)
@@ -83,8 +87,30 @@ func (d *Dialog) load() {
 	})
 }
 
+// confirmed reports whether only the other side's answer is missing.
+func (d *Dialog) confirmed() bool {
+	return d.pairing.State == core.PairingDone && !d.pairing.Invitation && !d.joined
+}
+
+// askJoined finds out whether the other side confirmed, too: then there is a
+// contact.
+func (d *Dialog) askJoined() {
+	id := d.pairing.Contact
+	d.env.Work(func(ctx context.Context) func() {
+		if c, err := d.env.Client.Contact(ctx, id); err != nil || c.Pending {
+			return nil // not yet
+		}
+		return func() {
+			if !d.Closed() && d.confirmed() {
+				d.joined = true
+				d.show()
+			}
+		}
+	})
+}
+
 func (d *Dialog) update(p core.Pairing) {
-	if d.Closed() || p == d.shown {
+	if d.Closed() || d.joined || p == d.shown {
 		return
 	}
 	d.pairing = p
@@ -123,6 +149,8 @@ func (d *Dialog) show() {
 	d.say = parts.NewSay()
 	d.shown = d.pairing
 	switch {
+	case d.joined:
+		d.end(parts.ToneGood, "screens.pair.joined", parts.T("screens.pair.joined.text", d.name()))
 	case d.pairing.State == core.PairingDone:
 		d.end(parts.ToneGood, "screens.pair.done", d.doneText())
 	case d.pairing.State == core.PairingRejected && d.pairing.Invitation:
@@ -246,4 +274,7 @@ func (d *Dialog) answered(same bool, err error) {
 		p.State = core.PairingDone
 	}
 	d.update(p)
+	if d.confirmed() {
+		d.askJoined() // the other side may have been the first
+	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"fyne.io/fyne/v2"
 
+	"github.com/kuvert-im/kuvert/app/chat"
 	"github.com/kuvert-im/kuvert/app/core"
 	"github.com/kuvert-im/kuvert/app/event"
 	"github.com/kuvert-im/kuvert/app/ui/parts"
@@ -65,6 +66,26 @@ func TestEnds(t *testing.T) {
 		if !w.dialog.Closed() || w.closed != 1 || len(w.client.Called()) != 0 {
 			t.Errorf("%+v: closed %v, calls %q", c.p, w.dialog.Closed(), w.client.Called())
 		}
+	}
+}
+
+// TestBothConfirmed: the dialog does not go on waiting for somebody who answered.
+func TestBothConfirmed(t *testing.T) {
+	const waits, joined = "Bestätigt auch Thomas Weiß, können Sie einander schreiben.", "Sie und Thomas Weiß haben beide bestätigt und können einander jetzt schreiben."
+	contact := chat.Contact{ID: uitest.Person("Thomas Weiß"), Name: "Thomas Weiß"}
+	for _, first := range []bool{false, true} {
+		w := show(t, core.Pairing{State: core.PairingCompare, Digits: "004711", Contact: contact.ID}, "de", large)
+		meet := func() { w.client.Change(func(c *uitest.Client) { c.People = append(c.People, contact) }) }
+		if first {
+			meet()
+		}
+		w.press("Ja, dieselben")
+		if !first {
+			w.sees(waits)
+			meet()
+			w.dialog.Changed([]event.Event{{Kind: event.ContactChanged}})
+		}
+		w.sees(joined)
 	}
 }
 
