@@ -58,8 +58,9 @@ func New(cfg Config) *Screen {
 	}
 	s := &Screen{cfg: cfg}
 	s.mine, s.theirs, s.near = newMine(&s.cfg), newTheirs(&s.cfg), newNearby(&s.cfg)
-	codes := container.New(&columns{from: twoColumns, gap: 16}, s.mine.root, s.theirs.root)
-	all := parts.Column(parts.Section, s.near.waiting, s.near.requests.Object(), codes, s.near.root)
+	right := parts.Column(parts.Section, s.theirs.root, s.near.root) // those who are near are seen without scrolling
+	codes := container.New(&columns{from: twoColumns, gap: 16}, s.mine.root, right)
+	all := parts.Column(parts.Section, s.near.waiting, s.near.requests.Object(), codes)
 	s.near.relayout = all.Refresh
 	s.root = container.NewVScroll(parts.Pad(parts.AtMost(maxWidth, all), parts.Edge, parts.Edge, parts.Edge, parts.Edge))
 	return s
