@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"path"
 	"strings"
 	"time"
 	"unicode"
@@ -176,4 +177,37 @@ func CutFileName(name string) string {
 		keep--
 	}
 	return name[:keep] + end
+}
+
+// passive are endings of files that nothing runs when they are opened.
+var passive = map[string]bool{
+	".txt": true, ".csv": true, ".md": true, ".pdf": true, ".png": true, ".jpg": true, ".jpeg": true, ".gif": true, ".webp": true,
+	".heic": true, ".mp3": true, ".m4a": true, ".ogg": true, ".opus": true, ".wav": true, ".mp4": true, ".mov": true, ".webm": true,
+	".docx": true, ".xlsx": true, ".pptx": true, ".odt": true, ".ods": true, ".odp": true, ".zip": true, ".json": true, ".ics": true, ".vcf": true,
+}
+
+// maxHarmless keeps a path short enough for every system, in bytes; maxEnding is how
+// much of that an ending may take.
+const (
+	maxHarmless = 100
+	maxEnding   = 20
+)
+
+// HarmlessFileName is SaveFileName for files that are written in numbers, without
+// anybody looking at each: at most 100 bytes and ".data", which all but passive
+// files get behind their names. A click must not start what somebody else has sent.
+func HarmlessFileName(name string) string {
+	name = SaveFileName(name)
+	end := path.Ext(name)
+	if len(name) > maxHarmless {
+		stem := strings.ToValidUTF8(name[:maxHarmless-min(len(end), maxEnding)], "")
+		name = stem + end
+		if len(end) > maxEnding {
+			name = stem
+		}
+	}
+	if !passive[strings.ToLower(path.Ext(name))] {
+		name += ".data"
+	}
+	return name
 }

@@ -64,3 +64,17 @@ func TestFileStatesAsText(t *testing.T) {
 		}
 	}
 }
+
+func TestHarmlessFileName(t *testing.T) {
+	for name, want := range map[string]string{
+		"a.pdf": "a.pdf", "A.PNG": "A.PNG", "x.html": "x.html.data", "x.svg": "x.svg.data", "x.exe": "x.exe.data", "x": "x.data",
+		"../../etc/passwd": ".._.._etc_passwd", "": "_.data",
+	} {
+		if got := HarmlessFileName(name); got != want && name != "../../etc/passwd" || strings.ContainsAny(got, `/\`) || strings.HasPrefix(got, ".") {
+			t.Errorf("%q becomes %q, want %q", name, got, want)
+		}
+	}
+	if got := HarmlessFileName(strings.Repeat("ä", 100) + ".pdf"); len(got) > maxHarmless || !strings.HasSuffix(got, ".pdf") {
+		t.Errorf("a long name becomes %q", got)
+	}
+}

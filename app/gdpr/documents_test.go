@@ -59,20 +59,6 @@ func TestDocumentsHoldTheProfilesSettings(t *testing.T) {
 	}
 }
 
-func TestHarmlessName(t *testing.T) {
-	for name, want := range map[string]string{
-		"a.pdf": "a.pdf", "A.PNG": "A.PNG", "x.html": "x.html.data", "x.svg": "x.svg.data", "x.exe": "x.exe.data", "x": "x.data",
-		"../../etc/passwd": ".._.._etc_passwd", "": "_.data",
-	} {
-		if got := harmlessName(name); got != want && name != "../../etc/passwd" || strings.ContainsAny(got, `/\`) || strings.HasPrefix(got, ".") {
-			t.Errorf("%q becomes %q, want %q", name, got, want)
-		}
-	}
-	if got := harmlessName(strings.Repeat("ä", 100) + ".pdf"); len(got) > maxName || !strings.HasSuffix(got, ".pdf") {
-		t.Errorf("a long name becomes %q", got)
-	}
-}
-
 func TestCountMessagesSeesACutFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), DataFile)
 	whole := `{"schema":"x","people":[{"a":[1]}],"conversations":[{"id":"","messages":[{"text":"a"},{"text":"b"}]},{"messages":[]}],"erasures":{}}`

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/kuvert-im/kuvert/app/chat"
@@ -283,7 +282,7 @@ func (x *export) files(ctx context.Context, m chat.Message) ([]string, error) {
 		if err := os.Mkdir(filepath.Join(x.Dir, FilesDir), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 			return nil, fmt.Errorf("gdpr: folder: %w: %w", chat.ErrFileAccess, err)
 		}
-		name := fmt.Sprintf("%s-%d-%s", m.ID, i, harmlessName(a.Name))
+		name := fmt.Sprintf("%s-%d-%s", m.ID, i, chat.HarmlessFileName(a.Name))
 		err := x.SaveFile(ctx, m.ID, i, filepath.Join(x.Dir, FilesDir, name))
 		switch {
 		case errors.Is(err, chat.ErrFileNotHere), errors.Is(err, chat.ErrFileDamaged):
@@ -296,34 +295,6 @@ func (x *export) files(ctx context.Context, m chat.Message) ([]string, error) {
 		}
 	}
 	return paths, nil
-}
-
-// passive are endings of files that nothing runs when they are opened. Every other
-// file is saved with ".data" behind its name: a click must not start what somebody
-// else has sent.
-var passive = map[string]bool{
-	".txt": true, ".csv": true, ".md": true, ".pdf": true, ".png": true, ".jpg": true, ".jpeg": true, ".gif": true, ".webp": true,
-	".heic": true, ".mp3": true, ".m4a": true, ".ogg": true, ".opus": true, ".wav": true, ".mp4": true, ".mov": true, ".webm": true,
-	".docx": true, ".xlsx": true, ".pptx": true, ".odt": true, ".ods": true, ".odp": true, ".zip": true, ".json": true, ".ics": true, ".vcf": true,
-}
-
-// maxName keeps a path short enough for every system, in bytes.
-const maxName = 100
-
-func harmlessName(name string) string {
-	name = chat.SaveFileName(name)
-	end := filepath.Ext(name)
-	if len(name) > maxName {
-		stem := strings.ToValidUTF8(name[:maxName-min(len(end), 20)], "")
-		name = stem + end
-		if len(end) > 20 {
-			name = stem
-		}
-	}
-	if !passive[strings.ToLower(filepath.Ext(name))] {
-		name += ".data"
-	}
-	return name
 }
 
 // verify reads the written data back and compares. Messages that arrive or

@@ -1,9 +1,11 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/kuvert-im/kuvert/app/chat"
@@ -11,12 +13,13 @@ import (
 )
 
 // Salvaged is a message that was read from a damaged database, as far as what it
-// refers to could be read, too.
+// refers to could be read, too. Of a message that is lost but for its files, all but
+// its id is zero.
 type Salvaged struct {
 	Message chat.Message
 	Contact chat.PersonID // zero if the conversation could not be read
 	Name    string        // of the contact, "" if that could not be read
-	Files   []string      // names of its files
+	Files   []chat.File   // by their place
 }
 
 // SalvageReport is what a salvage read.
@@ -29,7 +32,7 @@ type SalvageReport struct {
 
 // Salvage reads every message that can still be read, page by page, without SQLite
 // and without changing anything, and hands each on once, in the order of their
-// pages. A damaged page costs what stands on it and nothing else. Errors: those of
+// pages; then the files whose messages are lost. A damaged page costs what stands on it and nothing else. Errors: those of
 // cryptvfs.OpenPages, ctx's and fn's.
 func Salvage(ctx context.Context, path string, key *cryptvfs.Key, fn func(Salvaged) error) (report SalvageReport, err error) {
 	pages, err := cryptvfs.OpenPages(path, key)
@@ -39,13 +42,22 @@ func Salvage(ctx context.Context, path string, key *cryptvfs.Key, fn func(Salvag
 	defer func() { err = errors.Join(err, pages.Close()) }()
 	s := salvage{
 		pages: pages, seen: map[chat.MessageID]bool{}, rooms: map[int64]salvagedRoom{},
-		names: map[chat.PersonID]string{}, files: map[chat.MessageID][]string{},
+		names: map[chat.PersonID]string{}, files: map[chat.MessageID][]chat.File{},
 	}
 	if err := s.walk(ctx, s.about); err != nil {
 		return report, err
 	}
-	err = s.walk(ctx, func(rowid int64, r record) error { return s.message(r, fn) })
-	return s.report, err
+	if err := s.walk(ctx, func(rowid int64, r record) error { return s.message(r, fn) }); err != nil {
+		return s.report, err
+	}
+	for id, files := range s.files {
+		if !s.seen[id] {
+			if err := fn(Salvaged{Message: chat.Message{ID: id}, Files: files}); err != nil {
+				return s.report, err
+			}
+		}
+	}
+	return s.report, nil
 }
 
 type salvagedRoom struct {
@@ -59,7 +71,7 @@ type salvage struct {
 	seen   map[chat.MessageID]bool
 	rooms  map[int64]salvagedRoom
 	names  map[chat.PersonID]string
-	files  map[chat.MessageID][]string
+	files  map[chat.MessageID][]chat.File
 }
 
 // about takes in what is told of messages elsewhere: rows are known by their shape,
@@ -71,10 +83,25 @@ func (s *salvage) about(rowid int64, r record) error {
 	case r.isContact():
 		s.names[chat.PersonID(r[0].blob)] = string(r[1].blob)
 	case r.isFile():
-		id := chat.MessageID(r[1].blob)
-		s.files[id] = append(s.files[id], string(r[10].blob))
+		s.file(r)
 	}
 	return nil
+}
+
+// file takes in one file of a message.
+func (s *salvage) file(r record) {
+	f := chat.File{
+		Attachment: chat.Attachment{Name: string(r[10].blob), MediaType: string(r[11].blob), State: chat.FileState(r[4].n), Size: r[5].n}, //nolint:gosec // as it was stored
+		Message:    chat.MessageID(r[1].blob), Place: int(r[2].n), ID: chat.FileID(r[3].blob),
+		Identity: string(r[12].blob), Sealed: r[6].n,
+	}
+	copy(f.SHA256[:], r[7].blob) // zeros are stored as nothing
+	copy(f.Manifest[:], r[8].blob)
+	all := s.files[f.Message]
+	at, found := slices.BinarySearchFunc(all, f, func(a, b chat.File) int { return cmp.Compare(a.Place, b.Place) })
+	if !found {
+		s.files[f.Message] = slices.Insert(all, at, f)
+	}
 }
 
 func (s *salvage) message(r record, fn func(Salvaged) error) error {
@@ -250,7 +277,8 @@ func (r record) isContact() bool {
 }
 
 func (r record) isFile() bool {
-	return len(r) == 14 && r[0].isNull() && r[1].isBlob(16) && r[2].isInt() && r[3].isBlob(32) && r[10].isText
+	return len(r) == 14 && r[0].isNull() && r[1].isBlob(16) && r[2].isInt() && r[3].isBlob(32) && r[4].isInt() && r[5].isInt() && r[6].isInt() &&
+		(r[7].isBlob(32) || r[7].isBlob(0)) && (r[8].isBlob(32) || r[8].isBlob(0)) && r[10].isText && r[11].isText && r[12].isText
 }
 
 // parseRecord reads a row; false if it is none.

@@ -70,8 +70,8 @@ func TestSalvageWhole(t *testing.T) {
 				t.Fatalf("message %d is %+v", n, s)
 			}
 		}
-		if f := got[number(7)].Files; len(f) != 1 || f[0] != "Bericht.pdf" {
-			t.Errorf("files are %q", f)
+		if f := got[number(7)].Files; len(f) != 1 || f[0].Name != "Bericht.pdf" {
+			t.Errorf("files are %+v", f)
 		}
 		if closed == 0 {
 			if err := s.Close(); err != nil { // folds the WAL into the database
