@@ -47,6 +47,8 @@ func TestMailOfOthersIsEncrypted(t *testing.T) {
 	must(t, plain.Close())
 	keepsMail(t, dir)
 	keepsMail(t, dir)
+	must(t, os.WriteFile(path, []byte("damaged by the disk"), 0o600))
+	keepsMail(t, dir)
 
 	v, _, err := readVault(dir)
 	must(t, err)

@@ -5,8 +5,10 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
 	"strconv"
 
@@ -59,9 +61,20 @@ func newTransport(ctx context.Context, dir string, o Options, store core.Store, 
 	return t, nil
 }
 
-// openMail opens what this machine keeps of others' mail.
+// openMail opens what this machine keeps of others' mail. One that is damaged is begun
+// anew: its senders have it all, and one's own messages must not wait for it.
 func openMail(dir string, key vault.Key, log *slog.Logger) (node.MailStore, error) {
-	s, err := mailstore.Open(filepath.Join(dir, mailFile), mailstore.Options{Key: (*[vault.KeySize]byte)(&key), Log: log})
+	path, o := filepath.Join(dir, mailFile), mailstore.Options{Key: (*[vault.KeySize]byte)(&key), Log: log}
+	s, err := mailstore.Open(path, o)
+	if errors.Is(err, chat.ErrCorrupt) {
+		log.Error("mail of others is damaged and begun anew", "err", err)
+		for _, suffix := range []string{"-shm", "-wal", ""} {
+			if err := os.Remove(path + suffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return nil, explain(fmt.Errorf("run: mail of others: %w", err))
+			}
+		}
+		s, err = mailstore.Open(path, o)
+	}
 	if err != nil {
 		return nil, explain(fmt.Errorf("run: mail of others: %w", err))
 	}
