@@ -64,7 +64,7 @@ pictures: demo
 	cp $(BUILD)/demo/empty-light-de.png docs/images/empty-light-de.png
 	cp app/ui/testdata/search-de.png docs/images/search-light-de.png
 	cp app/ui/testdata/find-dark.png docs/images/search-dark.png
-	cp app/ui/settings/testdata/*.png app/ui/protect/testdata/*.png app/ui/contacted/testdata/contacted-*.png app/ui/doctor/testdata/doctor-*.png docs/images/
+	cp app/ui/settings/testdata/*.png app/ui/protect/testdata/*.png app/ui/contacted/testdata/contacted-*.png app/ui/doctor/testdata/doctor-*.png app/ui/rights/testdata/*.png docs/images/
 
 ## build: both programs into build/
 build: system

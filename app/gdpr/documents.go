@@ -305,6 +305,7 @@ func drawBlock(p *fpdf.Fpdf, b block) {
 	case "row":
 		drawRow(p, plain(b.text), plain(b.more))
 	default:
+		p.Ln(1)
 		p.SetFont(family, "", textSize)
 		p.MultiCell(textWidth, textLine, plain(b.text), "", "L", false)
 		p.Ln(1.5)

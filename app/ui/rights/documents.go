@@ -32,8 +32,8 @@ type documents struct {
 	s       *Screen
 	lang    *widget.Select
 	say     *parts.Say
-	open    *parts.Button
-	saved   string // what open shows
+	open    *fyne.Container // the button that shows what was saved last
+	saved   string          // what open shows
 	busy    bool
 	buttons []*parts.Button
 }
@@ -44,7 +44,7 @@ func newDocuments(s *Screen) *documents {
 	if language() == translations.English {
 		d.lang.SetSelectedIndex(1)
 	}
-	d.open = button("rights.documents.open", icons.Eye, d.show)
+	d.open = parts.Row(0, button("rights.documents.open", icons.Eye, d.show))
 	d.open.Hide()
 	return d
 }
@@ -62,7 +62,7 @@ func (d *documents) objects() []fyne.CanvasObject {
 	}
 	all := button("rights.documents.all", icons.Save, d.saveAll)
 	d.buttons = append(d.buttons, all)
-	return append(out, parts.Line(), parts.Beside(12, nil, parts.Muted(parts.T("rights.documents.all.text")), all), d.say, parts.Row(0, d.open))
+	return append(out, parts.Line(), parts.Beside(12, nil, parts.Muted(parts.T("rights.documents.all.text")), all), d.say, d.open)
 }
 
 func (d *documents) language() string { return languages[max(0, d.lang.SelectedIndex())] }
