@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"image"
+	"image/color"
 	"io"
 	"os"
 	"path/filepath"
@@ -61,16 +62,17 @@ type Sheet struct {
 	asked []string // paths that were looked at, or are
 	busy  int      // looks under way
 
-	modal *parts.Modal
-	title *parts.Text
-	about *parts.Text
-	rows  *fyne.Container
-	hold  *canvas.Rectangle
-	say   *parts.Say
-	note  *note
-	send  *parts.Button
-	body  fyne.CanvasObject
-	over  bool
+	modal  *parts.Modal
+	title  *parts.Text
+	about  *parts.Text
+	rows   *fyne.Container
+	scroll *container.Scroll
+	hold   *canvas.Rectangle
+	say    *parts.Say
+	note   *note
+	send   *parts.Button
+	body   fyne.CanvasObject
+	over   bool
 }
 
 // Measures in dp.
@@ -78,6 +80,7 @@ const (
 	sheetWidth = 480
 	thumbSide  = 48
 	rowHeight  = 60
+	around     = 300 // of the sheet without its files, and room above and below
 )
 
 // Open shows a sheet with files.
@@ -88,7 +91,7 @@ func Open(cfg Config, paths []string) *Sheet {
 	}
 	s.modal.OnClose = s.cancel
 	s.rows = parts.Column(parts.Gap)
-	s.hold = canvas.NewRectangle(nil)
+	s.hold = canvas.NewRectangle(color.Transparent)
 	s.note = newNote(s)
 	s.send = s.modal.Primary(parts.T("screens.attach.send"), s.submit)
 	buttons := []fyne.CanvasObject{s.modal.Button(parts.T("screens.cancel"), s.cancel), s.send}
@@ -97,8 +100,10 @@ func Open(cfg Config, paths []string) *Sheet {
 	}
 	more := s.modal.Button(parts.T("screens.attach.more"), s.more)
 	more.Importance = widget.LowImportance
-	list := container.NewStack(s.hold, container.NewVScroll(s.rows))
-	s.body = parts.Column(10, s.title, s.about, list, parts.Row(0, more), s.say, s.note, parts.Answers(buttons...))
+	// What is wrong scrolls with the files, so that the buttons stay in sight.
+	s.scroll = container.NewVScroll(parts.Column(parts.Gap, s.say, s.rows))
+	list := container.NewStack(s.hold, s.scroll)
+	s.body = parts.Column(10, parts.Beside(parts.Gap, nil, s.title, more), s.about, list, s.note, parts.Answers(buttons...))
 	s.follow()
 	s.modal.Focus(s.note)
 	if cfg.Trouble != "" {
@@ -265,10 +270,16 @@ func (s *Sheet) follow() {
 	} else {
 		s.send.Enable()
 	}
-	above := float32(330)
-	height := min(float32(max(1, len(s.files)))*rowHeight, max(rowHeight, s.cfg.Window.Canvas().Size().Height-above))
-	s.hold.SetMinSize(fyne.NewSize(0, height))
-	s.modal.Show(s.body)
+	room := max(rowHeight, s.cfg.Window.Canvas().Size().Height-around)
+	for range 2 { // wrapped text learns its width from the first
+		height := float32(max(1, len(s.files))) * rowHeight
+		if s.say.Visible() {
+			height += s.say.MinSize().Height + parts.Gap
+		}
+		s.hold.SetMinSize(fyne.NewSize(0, min(height, room)))
+		s.modal.Show(s.body)
+	}
+	s.scroll.ScrollToTop()
 }
 
 func (s *Sheet) row(f *file) fyne.CanvasObject {
@@ -280,7 +291,7 @@ func (s *Sheet) row(f *file) fyne.CanvasObject {
 
 // mark is the picture or the icon of a file.
 func (s *Sheet) mark(f *file) fyne.CanvasObject {
-	hold := canvas.NewRectangle(nil)
+	hold := canvas.NewRectangle(color.Transparent)
 	hold.SetMinSize(fyne.NewSquareSize(thumbSide))
 	if f.thumb != nil {
 		img := canvas.NewImageFromImage(f.thumb)
