@@ -46,8 +46,9 @@ func (v *itemView) geometry(most float32) bubbleGeometry {
 	room := most - 2*theme.BubblePadX
 	v.textSize = theme.SizeText
 	g := bubbleGeometry{foot: v.footWidth()}
-	if it.Files != nil {
-		g.inner = min(room, PictureWidth)
+	if it.Files != nil { // the text is as wide as the pictures
+		room = min(room, PictureWidth)
+		g.inner = room
 	}
 	switch {
 	case it.Files != nil && it.Text == "":
