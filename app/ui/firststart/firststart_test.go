@@ -5,12 +5,14 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/test"
 	"fyne.io/fyne/v2/widget"
 
 	"github.com/kuvert-im/kuvert/app/chat"
+	"github.com/kuvert-im/kuvert/app/core"
 	"github.com/kuvert-im/kuvert/app/ui/parts"
 	"github.com/kuvert-im/kuvert/app/ui/uitest"
 	"github.com/kuvert-im/kuvert/assets/translations"
@@ -27,6 +29,10 @@ type world struct {
 	sheets  []string
 	saved   []string
 	printed int
+
+	look     error // of a look at the backup, and of a restore
+	lost     error
+	restored []string // passphrases of the profiles made of one
 }
 
 const passphrase = "Apfel Fenster Donau Kreide"
@@ -56,6 +62,19 @@ func open(t *testing.T, work func(func(ctx context.Context) func())) *world {
 		SavePDF: func(name string, _ []byte) (string, error) {
 			w.saved = append(w.saved, name)
 			return "/home/x/" + name, nil
+		},
+		PickBackup: func(chosen func(string)) { chosen("/media/usb/alles.age") }, Show: func(f func()) { f() },
+		Now: func() time.Time { return uitest.Now },
+		Look: func(_ context.Context, src core.RestoreSource) (core.BackupSeen, error) {
+			return core.BackupSeen{MadeAt: uitest.Now.Add(-time.Hour), Parts: 1}, w.look
+		},
+		Restore: func(ctx context.Context, src core.RestoreSource, a Answers) (core.Restored, error) {
+			src.Progress(34)
+			if err := errors.Join(w.lost, ctx.Err()); err != nil {
+				return core.Restored{}, err
+			}
+			w.restored = append(w.restored, a.Passphrase)
+			return core.Restored{Name: "Sabine Krüger", MadeAt: uitest.Now.Add(-time.Hour), Contacts: 14, Messages: 3201, Files: 1}, nil
 		},
 		Done: func(_ Answers, add bool) { w.done = append(w.done, add) },
 	})
