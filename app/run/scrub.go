@@ -27,10 +27,8 @@ func scrubAttr(groups []string, a slog.Attr) slog.Attr {
 	if len(groups) == 0 && (a.Key == slog.TimeKey || a.Key == slog.LevelKey || a.Key == slog.MessageKey) {
 		return a
 	}
-	switch v := a.Value.Resolve(); v.Kind() {
-	case slog.KindString:
-		a.Value = slog.StringValue(scrub(v.String()))
-	case slog.KindAny:
+	v := a.Value.Resolve()
+	if v.Kind() == slog.KindString || v.Kind() == slog.KindAny {
 		a.Value = slog.StringValue(scrub(fmt.Sprintf("%+v", v.Any())))
 	}
 	return a

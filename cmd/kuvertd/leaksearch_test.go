@@ -108,7 +108,10 @@ var packers = []struct {
 	open        func([]byte) (io.Reader, error)
 }{
 	{"gzip", "\x1f\x8b\x08", func(b []byte) (io.Reader, error) { return gzip.NewReader(bytes.NewReader(b)) }},
-	{"zlib", "\x78\x01", openZlib}, {"zlib", "\x78\x5e", openZlib}, {"zlib", "\x78\x9c", openZlib}, {"zlib", "\x78\xda", openZlib},
+	{"zlib", "\x78\x01", openZlib},
+	{"zlib", "\x78\x5e", openZlib},
+	{"zlib", "\x78\x9c", openZlib},
+	{"zlib", "\x78\xda", openZlib},
 	{"zip", "PK\x03\x04", openZip},
 }
 
