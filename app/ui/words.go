@@ -118,7 +118,7 @@ var noticeSentences = map[chat.Notice]string{
 	chat.NoticeConnected: "conversation.notice.connected", chat.NoticeSessionRenewed: "conversation.notice.session_renewed",
 	chat.NoticeVerified: "conversation.notice.verified", chat.NoticeInviteReused: "conversation.notice.invite_reused",
 	chat.NoticeBranch: "conversation.notice.branch", chat.NoticeTwoHere: "conversation.notice.two_here",
-	chat.NoticeRefused: "conversation.notice.two_refused",
+	chat.NoticeRefused: "conversation.notice.two_refused", chat.NoticeInviteRefused: "conversation.notice.invite_refused",
 }
 
 // timerSentences are the lines that tell how long messages stay from now on.
