@@ -210,8 +210,10 @@ func (l *loader) loadWaiting(ctx context.Context, c *change, n needs) error {
 		switch {
 		case p.Invitation:
 			w.comparing++
-		case p.State == core.PairingCompare || p.State == core.PairingWaiting && p.Incoming:
+		case p.Incoming && (p.State == core.PairingCompare || p.State == core.PairingWaiting):
 			w.asking++
+		case p.State == core.PairingCompare:
+			w.joining++
 		}
 	}
 	c.waiting = &w
@@ -221,6 +223,7 @@ func (l *loader) loadWaiting(ctx context.Context, c *change, n needs) error {
 // waiting says who waits for this person.
 type waiting struct {
 	asking    int // to become a contact
+	joining   int // people this person asked, for the six digits to be compared
 	comparing int // new contacts, for the six digits to be compared
 }
 

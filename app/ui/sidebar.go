@@ -126,6 +126,7 @@ func (s *sidebar) setNarrow(narrow bool) {
 		s.chips.Choose(filterAll)
 	}
 	s.root.Objects = s.objects()
+	s.markAdd()
 	s.relayout()
 	s.u.showRows()
 }
@@ -200,12 +201,25 @@ func (s *sidebar) showWaiting(w waiting) {
 	switch {
 	case w.asking > 0:
 		s.waiting.Set(widgets.ToneInfo, icons.AddContact, count("main.waiting", w.asking), t("main.waiting.show"))
+	case w.joining > 0:
+		s.waiting.Set(widgets.ToneInfo, icons.Shield, t("main.joining"), t("main.comparing.show"))
 	case w.comparing > 0:
 		s.waiting.Set(widgets.ToneInfo, icons.Shield, count("main.comparing", w.comparing), t("main.comparing.show"))
 	default:
 		s.waiting.Set(widgets.ToneInfo, "", "", "")
 	}
+	s.markAdd()
 	s.root.Refresh()
+}
+
+// markAdd lets the button say what the collapsed sidebar has no room for.
+func (s *sidebar) markAdd() {
+	w := s.u.waiting
+	if n := w.asking + w.joining + w.comparing; s.narrow && n > 0 {
+		s.add.Mark(n, s.waiting.Text())
+		return
+	}
+	s.add.Mark(0, t("main.add"))
 }
 
 func (s *sidebar) showFooter(n core.Network, b core.BackupStatus) {

@@ -822,10 +822,33 @@ func TestRequests(t *testing.T) {
 	if x.u.side.waiting.Text() != "Eine Person möchte sich mit Ihnen verbinden." || len(x.notes.shown) != 1 {
 		t.Errorf("%q, %v", x.u.side.waiting.Text(), x.notes.shown)
 	}
+	x.w.Resize(fyne.NewSize(theme.CollapseUnder-1, 500))
+	x.mustSay("1")
+	if got := x.u.side.add.AccessibilityLabel(); got != "Eine Person möchte sich mit Ihnen verbinden." {
+		t.Errorf("collapsed: %q", got)
+	}
 	x.c.Change(func(c *uitest.Client) { c.Strange = nil }, event.Event{Kind: event.RequestChanged})
 	x.pump.run()
-	if x.u.side.waiting.Text() != "" {
+	if x.u.side.waiting.Text() != "" || x.u.side.add.AccessibilityLabel() != "Kontakt hinzufügen" {
 		t.Error("it stays")
+	}
+}
+
+// TestWhoAskedIsNotAsked: who clicked on a name is told to compare, not that somebody
+// wants to connect.
+func TestWhoAskedIsNotAsked(t *testing.T) {
+	x := open(t, setup{})
+	for _, incoming := range []bool{true, false} {
+		x.c.Change(func(c *uitest.Client) {
+			c.Compares = []core.Pairing{{ID: "1", Name: "X", Digits: "123456", Incoming: incoming, State: core.PairingCompare}}
+		}, event.Event{Kind: event.PairingChanged})
+		x.pump.run()
+		want := map[bool]string{
+			true: "Eine Person möchte sich mit Ihnen verbinden.", false: "Ihre Anfrage wurde beantwortet: Vergleichen Sie die sechs Ziffern.",
+		}
+		if got := x.u.side.waiting.Text(); got != want[incoming] {
+			t.Errorf("incoming %v: %q", incoming, got)
+		}
 	}
 }
 

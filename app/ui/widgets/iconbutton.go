@@ -14,6 +14,9 @@ import (
 	"github.com/kuvert-im/kuvert/app/ui/theme"
 )
 
+// badgeOver is how far a count sticks out of the button's corner.
+const badgeOver = 4
+
 // IconButton is an icon of 20 dp in a place of 36 to press, with its name as a
 // tooltip. Space and Enter press it when it has the focus.
 type IconButton struct {
@@ -27,6 +30,7 @@ type IconButton struct {
 	hovered bool
 	focused bool
 	side    float32
+	count   int
 }
 
 var (
@@ -46,6 +50,13 @@ func NewIconButton(tips *Tips, icon icons.Name, label string, tap func()) *IconB
 // SetIcon changes the icon and what the tooltip says.
 func (b *IconButton) SetIcon(icon icons.Name, label string) {
 	b.icon, b.label = icon, label
+	b.Refresh()
+}
+
+// Mark shows a count at the button's corner, nothing if it is 0, and what the
+// tooltip says meanwhile.
+func (b *IconButton) Mark(count int, label string) {
+	b.count, b.label = count, label
 	b.Refresh()
 }
 
@@ -101,7 +112,7 @@ func (b *IconButton) MouseOut() {
 
 // CreateRenderer implements fyne.Widget.
 func (b *IconButton) CreateRenderer() fyne.WidgetRenderer {
-	r := &iconButtonRenderer{b: b, ground: canvas.NewRectangle(color.Transparent), icon: canvas.NewImageFromResource(nil)}
+	r := &iconButtonRenderer{b: b, ground: canvas.NewRectangle(color.Transparent), icon: canvas.NewImageFromResource(nil), badge: newBadge()}
 	r.ground.CornerRadius = 10
 	r.Refresh()
 	return r
@@ -111,6 +122,7 @@ type iconButtonRenderer struct {
 	b      *IconButton
 	ground *canvas.Rectangle
 	icon   *canvas.Image
+	badge  *badge
 }
 
 func (r *iconButtonRenderer) Destroy() {}
@@ -123,12 +135,13 @@ func (r *iconButtonRenderer) Layout(s fyne.Size) {
 	off := (side - theme.Icon) / 2
 	r.icon.Move(at.AddXY(off, off))
 	r.icon.Resize(fyne.NewSquareSize(theme.Icon))
+	r.badge.place(at.X+side+badgeOver, at.Y+badgeHeight/2-badgeOver, r.badge.set(r.b.count))
 }
 
 func (r *iconButtonRenderer) MinSize() fyne.Size { return fyne.NewSquareSize(r.b.side) }
 
 func (r *iconButtonRenderer) Objects() []fyne.CanvasObject {
-	return []fyne.CanvasObject{r.ground, r.icon}
+	return []fyne.CanvasObject{r.ground, r.icon, r.badge.pill, r.badge.text}
 }
 
 func (r *iconButtonRenderer) Refresh() {
@@ -150,6 +163,7 @@ func (r *iconButtonRenderer) Refresh() {
 		}
 	}
 	r.icon.Resource = icons.Colored(r.b.icon, c)
+	r.Layout(r.b.Size())
 	r.ground.Refresh()
 	r.icon.Refresh()
 }
