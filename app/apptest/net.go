@@ -210,7 +210,10 @@ func (n *Net) establish(c *conn) {
 	ctx := context.Background()
 	for i, l := range c.ends {
 		other := c.ends[1-i]
-		l.owner().Recognised(ctx, c.refs[i], other.HostKey(), other.Addrs())
+		n.mu.Lock()
+		ref := c.refs[i] // what came over the new connection may have changed it
+		n.mu.Unlock()
+		l.owner().Recognised(ctx, ref, other.HostKey(), other.Addrs())
 	}
 	close(c.told)
 	n.exchangeStatus(ctx, c)
