@@ -37,6 +37,20 @@ func (c *Core) Message(ctx context.Context, id chat.MessageID) (chat.Message, er
 	return read(ctx, c, func(tx ReadTx) (chat.Message, error) { return tx.Message(id) })
 }
 
+// writable returns a conversation in which something may be sent; chat.ErrBlocked if
+// its contact is blocked.
+func (s *step) writable(id chat.ConversationID) (chat.Conversation, error) {
+	conv, err := s.Conversation(id)
+	if err != nil {
+		return conv, err
+	}
+	ct, err := s.Contact(conv.Contact)
+	if err == nil && ct.Blocked {
+		err = chat.ErrBlocked
+	}
+	return conv, err
+}
+
 // Send implements Client: steps 1 to 4 of a message's way out.
 func (c *Core) Send(ctx context.Context, conversation chat.ConversationID, out Outgoing) (chat.MessageID, error) {
 	if err := checkOutgoing(out); err != nil {
@@ -51,16 +65,9 @@ func (c *Core) Send(ctx context.Context, conversation chat.ConversationID, out O
 	}
 	id := chat.NewMessageID()
 	err = c.update(ctx, func(s *step) error {
-		conv, err := s.Conversation(conversation)
+		conv, err := s.writable(conversation)
 		if err != nil {
 			return err
-		}
-		ct, err := s.Contact(conv.Contact)
-		if err != nil {
-			return err
-		}
-		if ct.Blocked {
-			return chat.ErrBlocked
 		}
 		m := chat.Message{
 			ID: id, Conversation: conversation, Sender: s.me(), Kind: chat.KindText, Text: out.Text,
@@ -85,7 +92,7 @@ func (c *Core) Send(ctx context.Context, conversation chat.ConversationID, out O
 		if err != nil {
 			return err
 		}
-		return s.queue(ct.ID, id, unsealed{
+		return s.queue(conv.Contact, id, unsealed{
 			Type: envelope.TypeMessage, Conversation: conversation, Seq: m.Seq, Parents: parents,
 			Sent: m.SentAt.UnixMilli(), Body: body,
 		})

@@ -57,16 +57,9 @@ func (c *Core) SetTimer(ctx context.Context, conversation chat.ConversationID, l
 		return fmt.Errorf("core: timer of %s: %w", life, chat.ErrUnsupported)
 	}
 	return c.update(ctx, func(s *step) error {
-		conv, err := s.Conversation(conversation)
+		conv, err := s.writable(conversation)
 		if err != nil {
 			return err
-		}
-		ct, err := s.Contact(conv.Contact)
-		if err != nil {
-			return err
-		}
-		if ct.Blocked {
-			return chat.ErrBlocked
 		}
 		t, err := s.Timer(conversation)
 		if err != nil || t.Life == life {
