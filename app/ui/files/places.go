@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"os"
 	"path/filepath"
 	"strings"
@@ -62,13 +63,7 @@ func FreePath(name string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("files: %w", err)
 	}
-	ext := filepath.Ext(name)
-	stem := strings.TrimSuffix(name, ext)
-	for i := 1; i <= maxNames; i++ {
-		path := filepath.Join(dir, name)
-		if i > 1 {
-			path = filepath.Join(dir, fmt.Sprintf("%s (%d)%s", stem, i, ext))
-		}
+	for path := range pathsFor(dir, name) {
 		if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
 			return path, nil
 		}
@@ -89,14 +84,24 @@ func saveDir() (string, error) {
 	return home, nil
 }
 
-func saveIn(dir, name string, data []byte) (string, error) {
+// pathsFor yields the paths to try in a folder: name, then name with a number.
+func pathsFor(dir, name string) iter.Seq[string] {
 	ext := filepath.Ext(name)
 	stem := strings.TrimSuffix(name, ext)
-	for i := 1; i <= maxNames; i++ {
-		path := filepath.Join(dir, name)
-		if i > 1 {
-			path = filepath.Join(dir, fmt.Sprintf("%s (%d)%s", stem, i, ext))
+	return func(yield func(string) bool) {
+		for i := 1; i <= maxNames; i++ {
+			if i > 1 {
+				name = fmt.Sprintf("%s (%d)%s", stem, i, ext)
+			}
+			if !yield(filepath.Join(dir, name)) {
+				return
+			}
 		}
+	}
+}
+
+func saveIn(dir, name string, data []byte) (string, error) {
+	for path := range pathsFor(dir, name) {
 		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 		if errors.Is(err, fs.ErrExist) {
 			continue
