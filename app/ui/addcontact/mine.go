@@ -65,13 +65,7 @@ func newMine(cfg *Config) *mine {
 }
 
 func (m *mine) enable(on bool) {
-	for _, b := range m.buttons {
-		if on {
-			b.Enable()
-		} else {
-			b.Disable()
-		}
-	}
+	parts.Enable(on, m.buttons...)
 }
 
 // load shows the present invitation, or makes one if there is none to show.

@@ -220,13 +220,7 @@ func (f *form) leave() {
 
 func (f *form) hold(on bool) {
 	f.busy = on
-	for _, b := range []*parts.Button{f.no, f.yes, f.pick} {
-		if on {
-			b.Disable()
-		} else {
-			b.Enable()
-		}
-	}
+	parts.Enable(!on, f.no, f.yes, f.pick)
 }
 
 func (f *form) relayout() {

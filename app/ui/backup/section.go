@@ -174,13 +174,7 @@ func (s *Section) showWork() {
 	s.progress.Show(running)
 	s.progress.Set(s.status.Percent)
 	s.progress.CanStop(s.cfg.Desk.Busy())
-	for _, b := range []*parts.Button{s.setup, s.now, s.change, s.off, s.once, s.move} {
-		if running {
-			b.Disable()
-		} else {
-			b.Enable()
-		}
-	}
+	parts.Enable(!running, s.setup, s.now, s.change, s.off, s.once, s.move)
 	if d := s.cfg.Desk; d.says != "" {
 		s.say.Set(d.tone, d.says)
 		d.says = ""

@@ -17,6 +17,17 @@ type Button struct {
 	focused bool
 }
 
+// Enable lets buttons be pressed, or not.
+func Enable(on bool, buttons ...*Button) {
+	for _, b := range buttons {
+		if on {
+			b.Enable()
+		} else {
+			b.Disable()
+		}
+	}
+}
+
 // NewButton makes a button.
 func NewButton(text string, f func()) *Button { return NewButtonWithIcon(text, nil, f) }
 

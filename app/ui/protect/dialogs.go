@@ -145,13 +145,7 @@ func (d *dialog) submit() {
 
 func (d *dialog) hold(on bool) {
 	d.busy = on
-	for _, b := range []*parts.Button{d.no, d.yes} {
-		if on {
-			b.Disable()
-		} else {
-			b.Enable()
-		}
-	}
+	parts.Enable(!on, d.no, d.yes)
 }
 
 // MakeSheet makes an emergency sheet for a profile with the passphrase, or with none,

@@ -107,11 +107,5 @@ func (o *Offer) run(do func(pdf []byte) (says string, err error), failed string)
 
 func (o *Offer) hold(on bool) {
 	o.busy = on
-	for _, b := range o.buttons {
-		if on {
-			b.Disable()
-		} else {
-			b.Enable()
-		}
-	}
+	parts.Enable(!on, o.buttons...)
 }

@@ -127,13 +127,7 @@ func (d *documents) run(do func(ctx context.Context) (path string, err error)) {
 
 func (d *documents) hold(on bool) {
 	d.busy = on
-	for _, b := range d.buttons {
-		if on {
-			b.Disable()
-		} else {
-			b.Enable()
-		}
-	}
+	parts.Enable(!on, d.buttons...)
 }
 
 // show opens what was saved last.

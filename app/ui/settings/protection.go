@@ -57,7 +57,7 @@ func newProtection(s *Screen) *protection {
 			s.cfg.Lock()
 		}
 	})
-	enable(false, p.set, p.sheet, p.lock) // until it is known how the profile is protected
+	parts.Enable(false, p.set, p.sheet, p.lock) // until it is known how the profile is protected
 	p.after.sel.Disable()
 	for _, o := range []fyne.CanvasObject{p.remove, p.not, p.ask, p.there} {
 		o.Hide()
@@ -100,10 +100,10 @@ func (p *protection) show(state protect.State) {
 	p.how.SetText(parts.T(how(state)))
 	p.set.SetText(parts.T(map[bool]string{true: "protect.change", false: "protect.set"}[state.Passphrase]))
 	p.sheet.SetText(parts.T(map[bool]string{true: "protect.sheet.make.new", false: "protect.sheet.make"}[state.Sheet]))
-	enable(true, p.set, p.sheet)
+	parts.Enable(true, p.set, p.sheet)
 	removable := state.Unfit == nil
 	p.remove.Hidden = !state.Passphrase
-	enable(removable, p.remove)
+	parts.Enable(removable, p.remove)
 	p.not.Hidden = !state.Passphrase || removable
 	p.not.SetText(parts.T("protect.remove.not.none"))
 	if errors.Is(state.Unfit, chat.ErrPassphraseNeeded) {
@@ -122,7 +122,7 @@ func (p *protection) show(state protect.State) {
 
 // showLock: without a passphrase there is nothing to ask for.
 func (p *protection) showLock() {
-	enable(p.state.Passphrase, p.lock)
+	parts.Enable(p.state.Passphrase, p.lock)
 	p.needs.Clear()
 	if p.state.Passphrase {
 		p.after.sel.Enable()
@@ -142,16 +142,6 @@ func how(state protect.State) string {
 		return "protect.by.keyring"
 	}
 	return "protect.by.keyfile"
-}
-
-func enable(on bool, buttons ...*parts.Button) {
-	for _, b := range buttons {
-		if on {
-			b.Enable()
-		} else {
-			b.Disable()
-		}
-	}
 }
 
 // stored says that something was changed, and shows it.
