@@ -47,13 +47,12 @@ func register(db *Database) (*registration, error) {
 	r := &registration{tls: libc.NewTLS()}
 	r.vfs = allocate[sqlite3.Tsqlite3_vfs](r.tls)
 	r.cName = sqliteString(r.tls, db.name)
-	system := sqlite3.Xsqlite3_vfs_find(r.tls, 0)
-	if r.vfs == 0 || r.cName == 0 || system == 0 || methods() == 0 {
+	if r.vfs == 0 || r.cName == 0 || system() == nil || methods() == 0 {
 		r.free()
 		return nil, errors.New("cryptvfs: no memory for a VFS")
 	}
 	v := at[sqlite3.Tsqlite3_vfs](r.vfs)
-	*v = *at[sqlite3.Tsqlite3_vfs](system) // clock, sleep and randomness are the system's
+	*v = *system() // clock, sleep and randomness are the system's
 	v.FiVersion, v.FpNext, v.FzName, v.FszOsFile = vfsVersion, 0, r.cName, sqliteFileSize
 	v.FxOpen, v.FxDelete = function(xOpen), function(xDelete)
 	v.FxAccess, v.FxFullPathname = function(xAccess), function(xFullPathname)
@@ -80,6 +79,20 @@ func (r *registration) free() {
 	sqlite3.Xsqlite3_free(r.tls, r.cName)
 	r.tls.Close()
 }
+
+// system is a copy of the operating system's VFS, nil if SQLite has none. It is
+// made once, before the first of ours is registered: SQLite strings them together
+// through a field of the original.
+var system = sync.OnceValue(func() *sqlite3.Tsqlite3_vfs {
+	tls := libc.NewTLS()
+	defer tls.Close()
+	p := sqlite3.Xsqlite3_vfs_find(tls, 0)
+	if p == 0 {
+		return nil
+	}
+	v := *at[sqlite3.Tsqlite3_vfs](p)
+	return &v
+})
 
 // methods is the table of a file's functions, the same for all.
 var methods = sync.OnceValue(func() uintptr {

@@ -409,6 +409,26 @@ func TestMemoryFile(t *testing.T) {
 	}
 }
 
+// TestRegisterAtOnce is for the race detector: SQLite's list of VFSs is shared.
+func TestRegisterAtOnce(t *testing.T) {
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 100 {
+				r, err := register(&Database{})
+				if err == nil {
+					err = r.unregister()
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
 // TestManyDatabasesAtOnce opens and closes databases beside each other.
 func TestManyDatabasesAtOnce(t *testing.T) {
 	dir := t.TempDir()
