@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"fyne.io/fyne/v2"
-	"fyne.io/fyne/v2/container"
 	"fyne.io/fyne/v2/driver/desktop"
 	ftheme "fyne.io/fyne/v2/theme"
 	"fyne.io/fyne/v2/widget"
@@ -17,7 +16,6 @@ const (
 	composerRows   = 6
 	composerHeight = 40 // with one row
 	sendSide       = 32
-	composerPad    = 8 // around the text
 	// composerMuch is a text that fills all rows however wide the window is.
 	composerMuch = 8000
 )
@@ -61,10 +59,13 @@ func NewComposer(tips *Tips, hint, sendLabel string) *Composer {
 	c.send.Disable()
 	c.OnChanged = c.edited
 	c.SetMinRowsVisible(1)
-	c.box = newBox(container.NewThemeOverride(c, fieldTheme{pad: composerPad}), 12)
-	c.box.right, c.box.lead, c.box.tail = c.send, 4, sendSide+6
+	c.box = newBox(c, 12)
+	c.box.right, c.box.lead, c.box.tail, c.box.drop = c.send, 4, sendSide+6, 2.5
 	return c
 }
+
+// CreateRenderer implements fyne.Widget.
+func (c *Composer) CreateRenderer() fyne.WidgetRenderer { return bare{c.Entry.CreateRenderer()} }
 
 // AddAttach puts a button at the left that adds files.
 func (c *Composer) AddAttach(tips *Tips, label string, tap func()) {
@@ -95,7 +96,7 @@ func (c *Composer) edited(text string) {
 
 // fit gives the box as many rows as the text needs.
 func (c *Composer) fit() {
-	w := c.Size().Width - 2*composerPad - 2*2
+	w := c.Size().Width - 2*(ftheme.InnerPadding()+ftheme.InputBorderSize())
 	rows := 1
 	switch {
 	case len(c.Text) > composerMuch:

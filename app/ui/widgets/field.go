@@ -2,10 +2,10 @@ package widgets
 
 import (
 	"image/color"
+	"slices"
 
 	"fyne.io/fyne/v2"
 	"fyne.io/fyne/v2/canvas"
-	"fyne.io/fyne/v2/container"
 	ftheme "fyne.io/fyne/v2/theme"
 	"fyne.io/fyne/v2/widget"
 
@@ -13,36 +13,17 @@ import (
 	"github.com/kuvert-im/kuvert/app/ui/theme"
 )
 
-// fieldTheme is the window's theme for the text of a field: the field draws its
-// ground and its focus ring itself, so that there is one of each.
-type fieldTheme struct{ pad float32 }
+// bare is an entry's renderer without its ground and its border: the field draws
+// them itself, so that there is one of each. (A theme of its own would do it too,
+// but Fyne then loads every font once more, each time the field is made.)
+type bare struct{ fyne.WidgetRenderer }
 
-func now() fyne.Theme { return fyne.CurrentApp().Settings().Theme() }
-
-// Color implements fyne.Theme.
-func (fieldTheme) Color(n fyne.ThemeColorName, v fyne.ThemeVariant) color.Color {
-	switch n {
-	case ftheme.ColorNameInputBorder, ftheme.ColorNameInputBackground, ftheme.ColorNamePrimary, ftheme.ColorNameShadow:
-		return color.Transparent
-	}
-	return now().Color(n, v)
-}
-
-// Font implements fyne.Theme.
-func (fieldTheme) Font(s fyne.TextStyle) fyne.Resource { return now().Font(s) }
-
-// Icon implements fyne.Theme.
-func (fieldTheme) Icon(n fyne.ThemeIconName) fyne.Resource { return now().Icon(n) }
-
-// Size implements fyne.Theme.
-func (t fieldTheme) Size(n fyne.ThemeSizeName) float32 {
-	switch n {
-	case ftheme.SizeNameInputBorder: // also the width of the cursor
-		return 2
-	case ftheme.SizeNameInnerPadding:
-		return t.pad
-	}
-	return now().Size(n)
+// Objects implements fyne.WidgetRenderer.
+func (r bare) Objects() []fyne.CanvasObject {
+	return slices.DeleteFunc(slices.Clone(r.WidgetRenderer.Objects()), func(o fyne.CanvasObject) bool {
+		_, drawn := o.(*canvas.Rectangle)
+		return drawn
+	})
 }
 
 // box is the rounded ground of a field with its focus ring, the text in its middle
@@ -53,6 +34,7 @@ type box struct {
 	left, right fyne.CanvasObject
 	lead, tail  float32 // room for left and right
 	low         bool    // left stays beside the last row
+	drop        float32 // how much lower the text is, for capitals in the middle
 	radius      float32
 	focused     bool
 	ground      *canvas.Rectangle
@@ -107,7 +89,7 @@ func (r *boxRenderer) Objects() []fyne.CanvasObject {
 func (r *boxRenderer) Layout(s fyne.Size) {
 	b := r.b
 	b.ground.Resize(s)
-	b.text.Move(fyne.NewPos(b.lead, 1.5)) // capitals in the middle, not the whole line
+	b.text.Move(fyne.NewPos(b.lead, b.drop))
 	b.text.Resize(fyne.NewSize(max(0, s.Width-b.lead-b.tail), s.Height))
 	if b.left != nil {
 		m := b.left.MinSize()
@@ -164,12 +146,15 @@ func NewSearch(tips *Tips, hint, clearLabel string, changed func(string)) (*Sear
 		s.clear.Refresh()
 		changed(text)
 	}
-	s.box = newBox(container.NewThemeOverride(s, fieldTheme{pad: 6}), 10)
+	s.box = newBox(s, 10)
 	picture := NewPicture(icons.Colored(icons.Search, theme.ColorMuted))
 	picture.side = 18
-	s.box.left, s.box.right, s.box.lead, s.box.tail = picture, s.clear, 30, 34
+	s.box.left, s.box.right, s.box.lead, s.box.tail, s.box.drop = picture, s.clear, 30, 34, 0.5
 	return s, s.box
 }
+
+// CreateRenderer implements fyne.Widget.
+func (s *Search) CreateRenderer() fyne.WidgetRenderer { return bare{s.Entry.CreateRenderer()} }
 
 // FocusGained implements fyne.Focusable.
 func (s *Search) FocusGained() { s.Entry.FocusGained(); s.box.setFocused(true) }
