@@ -15,7 +15,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"runtime/debug"
 	"time"
 
 	"github.com/kuvert-im/kuvert/app/chat"
@@ -31,14 +30,6 @@ const (
 	attachEvery    = 25 * time.Millisecond
 	// stopPatience is how long the services may take to end.
 	stopPatience = 10 * time.Second
-)
-
-// What Frugal sets: the heap may grow by a quarter between two collections, and
-// beyond frugalLimit bytes in all the collector works harder before it lets the
-// process grow.
-const (
-	frugalPercent = 25
-	frugalLimit   = 40 << 20
 )
 
 // Options say which profile to open and how.
@@ -153,11 +144,4 @@ func explain(err error) error {
 	default:
 		return err
 	}
-}
-
-// Frugal keeps the memory of a program small that runs without a window for
-// months: it collects garbage earlier, for a few per cent more processor time.
-func Frugal() {
-	debug.SetGCPercent(frugalPercent)
-	debug.SetMemoryLimit(frugalLimit)
 }

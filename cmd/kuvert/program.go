@@ -61,6 +61,7 @@ func (p *program) run(ctx context.Context) error {
 	defer forgetPrintouts()
 	files.ForgetAll()
 	defer files.ForgetAll()
+	go run.Restful(p.ctx)
 	p.first()
 	stop := context.AfterFunc(ctx, func() { p.pump.Show(p.quit) })
 	defer stop()
