@@ -78,6 +78,9 @@ func TestExportHoldsEverythingOfTheRightPeople(t *testing.T) {
 		if page := files["index.html"]; strings.Contains(page, "<script") || strings.Contains(page, "<img") || !strings.Contains(page, "&lt;script&gt;") {
 			w.T.Error("what bob wrote is active in the page")
 		}
+		if page := files["index.html"]; !strings.Contains(page, "Sie sind jetzt mit bob verbunden.") {
+			w.T.Error("the page does not say in words what a line tells")
+		}
 		var data struct{ Schema, Scope string }
 		if err := json.Unmarshal([]byte(files["data.json"]), &data); err != nil || data.Schema != gdpr.Schema || data.Scope != "all" {
 			w.T.Errorf("data.json: %+v, %v", data, err)

@@ -73,14 +73,23 @@ func (h *htmlWriter) put(format string, args ...string) {
 
 func (h *htmlWriter) word(key string) string { return words.Text(h.language, "gdpr."+key, nil) }
 
+// notice is the sentence that the window shows for one of chat.Notice.
+func (h *htmlWriter) notice(code, name string) string {
+	params := map[string]string{"Name": name}
+	if text := words.Text(h.language, "conversation.notice."+code, params); text != "" {
+		return text
+	}
+	return words.Text(h.language, "conversation.notice.unknown", params)
+}
+
 func (h *htmlWriter) time(t time.Time) string {
 	if t.IsZero() {
 		return "–"
 	}
 	if h.language == words.German {
-		return t.UTC().Format("02.01.2006 15:04:05") + " UTC"
+		return t.Local().Format("02.01.2006 15:04:05 MST")
 	}
-	return t.UTC().Format("2006-01-02 15:04:05") + " UTC"
+	return t.Local().Format("2006-01-02 15:04:05 MST")
 }
 
 func (h *htmlWriter) head(me core.Profile, now time.Time, people []person) {
@@ -146,7 +155,7 @@ func (h *htmlWriter) message(m chat.Message, paths []string, me core.Profile, p 
 		at = m.ReceivedAt
 	}
 	if m.Kind == chat.KindNotice {
-		h.put("<p class=\"m\">%s · %s</p>\n", h.time(at), m.Text)
+		h.put("<p class=\"m\">%s · %s</p>\n", h.time(at), h.notice(m.Text, p.name()))
 		return
 	}
 	h.put("<div class=\"m\" id=\"m-%s\"><bdi>%s</bdi> · %s</div><p class=\"t\" dir=\"auto\">%s</p>\n", m.ID.String(), who, h.time(at), m.Text)

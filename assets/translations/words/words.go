@@ -1,6 +1,7 @@
 // Package words holds the texts that the command line says in the person's own
 // language as well as the screens do: what the doctor found (doctor.*), whom this
-// computer contacted (contacted.*) and where a message is (delivery.line.*).
+// computer contacted (contacted.*), where a message is (delivery.line.*), what a
+// line of a conversation tells (conversation.notice.*).
 //
 // It knows nothing of Fyne, so that a program without a window can use it; package
 // translations hands the same files to Fyne. A text may hold {{.param}} and no
