@@ -6,8 +6,11 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"fyne.io/fyne/v2"
@@ -128,7 +131,8 @@ func Forget(paths []string) {
 	}
 }
 
-// oldPaste is after how long a pasted picture must be another process's remains.
+// oldPaste is after how long a pasted picture must be another process's remains:
+// its number may be that of some other program by now.
 const oldPaste = 24 * time.Hour
 
 // ForgetAll removes what Keep made in this process, and what a crash left.
@@ -136,10 +140,26 @@ func ForgetAll() {
 	for _, tmp := range pasteRoots() {
 		all, _ := filepath.Glob(filepath.Join(tmp, pasteFolder+"*")) // the pattern is right
 		for _, dir := range all {
+			pid, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(dir), pasteFolder), "-")
 			st, err := os.Stat(dir)
-			if strings.HasPrefix(filepath.Base(dir), ownPastes()) || err == nil && time.Since(st.ModTime()) > oldPaste {
+			if pid == strconv.Itoa(os.Getpid()) || !running(pid) || err == nil && time.Since(st.ModTime()) > oldPaste {
 				_ = os.RemoveAll(dir) // somebody else's stay
 			}
 		}
 	}
+}
+
+// running reports whether there is a process of that number; for anything that is
+// no number it does not know better.
+func running(number string) bool {
+	pid, err := strconv.Atoi(number)
+	if err != nil || pid <= 0 {
+		return true
+	}
+	p, err := os.FindProcess(pid)
+	if err != nil { // Windows knows at once
+		return false
+	}
+	defer func() { _ = p.Release() }()
+	return runtime.GOOS == "windows" || !errors.Is(p.Signal(syscall.Signal(0)), os.ErrProcessDone)
 }
