@@ -99,4 +99,7 @@ func TestMovedProfile(t *testing.T) {
 	}
 	x.u.banner.OnAction()
 	x.mustSay("umgezogen")
+	s.read()
+	x.u.ShowAddContact()
+	x.mustSay("umgezogen")
 }

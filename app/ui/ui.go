@@ -419,8 +419,15 @@ func (u *UI) leave() {
 	u.showPane()
 }
 
-// ShowAddContact opens the screen on which people find each other.
-func (u *UI) ShowAddContact() { u.host.open(u.cfg.Screens.AddContact(u.Env()), false) }
+// ShowAddContact opens the screen on which people find each other; in a profile
+// that has moved the one that says so.
+func (u *UI) ShowAddContact() {
+	if u.moved.screen != nil {
+		u.coverMoved()
+		return
+	}
+	u.host.open(u.cfg.Screens.AddContact(u.Env()), false)
+}
 
 // ShowInvitation opens it with an invitation that was met elsewhere.
 func (u *UI) ShowInvitation(code string) {

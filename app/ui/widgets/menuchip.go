@@ -10,6 +10,7 @@ import (
 	"fyne.io/fyne/v2/widget"
 
 	"github.com/kuvert-im/kuvert/app/ui/icons"
+	"github.com/kuvert-im/kuvert/app/ui/parts"
 	"github.com/kuvert-im/kuvert/app/ui/theme"
 )
 
@@ -89,6 +90,8 @@ func (c *MenuChip) TypedKey(e *fyne.KeyEvent) {
 	switch e.Name {
 	case fyne.KeySpace, fyne.KeyReturn, fyne.KeyEnter, fyne.KeyDown:
 		c.Tapped(nil)
+	default:
+		parts.PassKey(c, e)
 	}
 }
 

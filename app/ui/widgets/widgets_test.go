@@ -373,3 +373,22 @@ func TestFollowsTheme(t *testing.T) {
 		t.Fatal("no bubble of somebody else")
 	}
 }
+
+// TestChipPassesKeysOn: Esc with the focus on a chip is the window's.
+func TestChipPassesKeysOn(t *testing.T) {
+	test.NewTempApp(t).Settings().SetTheme(theme.New(theme.Light))
+	c := NewMenuChip(NewTips(nil), "Von")
+	w := test.NewTempWindow(t, c)
+	var passed fyne.KeyName
+	tapped := false
+	w.Canvas().SetOnTypedKey(func(e *fyne.KeyEvent) { passed = e.Name })
+	c.OnTap = func() { tapped = true }
+	c.TypedKey(&fyne.KeyEvent{Name: fyne.KeyEscape})
+	if passed != fyne.KeyEscape || tapped {
+		t.Errorf("passed on: %q, tapped: %v", passed, tapped)
+	}
+	c.TypedKey(&fyne.KeyEvent{Name: fyne.KeyReturn})
+	if passed != fyne.KeyEscape || !tapped {
+		t.Errorf("passed on: %q, tapped: %v", passed, tapped)
+	}
+}
