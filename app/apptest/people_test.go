@@ -219,16 +219,82 @@ func TestBadNetwork(t *testing.T) {
 					w.Advance(time.Duration(rng.IntN(2000)) * time.Millisecond)
 				}
 				w.Net.SetFault(nil)
-				w.Advance(20 * time.Minute)
-				sameTexts(t, alice, bob)
+				settles(w, alice, bob)
 				if n := len(alice.Texts(bob)); n != 80 {
-					t.Fatalf("%d of 80 messages are shown", n)
+					w.T.Fatalf("%d of 80 messages are shown", n)
 				}
 				w.Delivered(alice, bob)
 				w.Delivered(bob, alice)
 			})
 		})
 	}
+}
+
+// settles lets a conversation come to rest after damage. Damaged frames may have
+// spent the handshakes of the hour, or of the day: what is missing then has to say
+// so, and has to arrive once another one is allowed.
+func settles(w *apptest.World, alice, bob *apptest.Person) {
+	w.T.Helper()
+	w.Advance(20 * time.Minute)
+	for range 24 {
+		if slices.Equal(alice.Texts(bob), bob.Texts(alice)) {
+			return
+		}
+		saysRenewing(w, alice, bob)
+		saysRenewing(w, bob, alice)
+		w.Advance(time.Hour)
+	}
+	sameTexts(w.T, alice, bob)
+}
+
+// saysRenewing fails if somebody's message is missing on the other side for
+// another reason than a limit of handshakes, on either side.
+func saysRenewing(w *apptest.World, from, to *apptest.Person) {
+	w.T.Helper()
+	ctx := context.Background()
+	there := to.Texts(from)
+	page, err := from.Core.Messages(ctx, chat.MessageQuery{Conversation: from.With(to), Limit: chat.MaxPage, TextOnly: true})
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	for _, m := range page {
+		if m.Sender != from.Me() || slices.Contains(there, m.Text) {
+			continue
+		}
+		d, err := from.Core.Delivery(ctx, m.ID)
+		if err != nil || d.Why != core.WhyRenewing && d.Why != core.WhyOtherBusy {
+			w.T.Fatalf("%s's %q is missing and says %+v, %v", from.Name, m.Text, d, err)
+		}
+	}
+}
+
+// A network that damages every handshake spends those of the hour. What waits says
+// why, and goes out when another one is allowed.
+func TestDamagedHandshakes(t *testing.T) {
+	two(t, func(w *apptest.World, alice, bob *apptest.Person) {
+		back := bob.Snapshot()
+		for i := range 3 {
+			alice.Receives(bob.Sends(alice, fmt.Sprint("vorher ", i)))
+		}
+		w.Net.SetFault(func(from, _ string, _ int, _ []byte) apptest.Verdict {
+			if from == bob.Name {
+				return apptest.Flip
+			}
+			return apptest.Pass
+		})
+		bob.PutBack(back)
+		m := bob.Sends(alice, "danach")
+		w.Advance(2 * time.Minute)
+		w.Net.SetFault(nil)
+		w.Advance(20 * time.Minute)
+		d, err := bob.Core.Delivery(context.Background(), m)
+		if err != nil || d.State != chat.Queued || d.Why != core.WhyRenewing {
+			w.T.Fatalf("while no handshake is allowed: %+v, %v", d, err)
+		}
+		w.Advance(time.Hour)
+		alice.Receives(m)
+		bob.Sees(m, chat.Delivered)
+	})
 }
 
 func TestRolledBackProfile(t *testing.T) {
