@@ -166,8 +166,11 @@ func (h *labHandler) Bundle(context.Context, string) ([]byte, error)            
 func (h *labHandler) NetworkChanged()                                                   {}
 func (h *labHandler) PairAccepted(context.Context, node.HostKey, node.PairStream) error { return nil }
 
-// Frames takes each frame once, and says so if one is missing.
+// Frames takes each frame once, and says so if one is missing. An old connection may
+// still hand something over beside the new one.
 func (h *labHandler) Frames(_ context.Context, _ string, _ node.HostKey, frames [][]byte) []byte {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	answers := make([]byte, len(frames))
 	for i, f := range frames {
 		switch f[0] {
@@ -176,7 +179,7 @@ func (h *labHandler) Frames(_ context.Context, _ string, _ node.HostKey, frames 
 		case h.next - 1:
 			answers[i] = 1
 		default:
-			h.say("disorder: frame %d instead of %d", f[0], h.next)
+			fmt.Printf("disorder: frame %d instead of %d\n", f[0], h.next)
 		}
 	}
 	return answers
