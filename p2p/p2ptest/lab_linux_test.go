@@ -93,8 +93,8 @@ func labNode(text string) error {
 	return n.Run(ctx, h)
 }
 
-// labTalk delivers one numbered frame after the other, each until it is answered,
-// and says which way it went.
+// labTalk delivers one numbered frame after the other, each until it is taken, and says
+// which way it went. Who does not recognise the sender (yet) may ask to wait.
 func labTalk(ctx context.Context, n *node.Node, h *labHandler, long bool) {
 	frame := make([]byte, 1)
 	if long {
@@ -106,7 +106,7 @@ func labTalk(ctx context.Context, n *node.Node, h *labHandler, long bool) {
 		if n.Relayed("friend") {
 			way = "relayed"
 		}
-		if a, err := n.Deliver(ctx, "friend", [][]byte{frame}); err == nil && len(a) == 1 {
+		if a, err := n.Deliver(ctx, "friend", [][]byte{frame}); err == nil && a[0] <= 1 {
 			h.say("delivered %s", way)
 			number++
 		}
@@ -166,7 +166,8 @@ func (h *labHandler) Bundle(context.Context, string) ([]byte, error)            
 func (h *labHandler) NetworkChanged()                                                   {}
 func (h *labHandler) PairAccepted(context.Context, node.HostKey, node.PairStream) error { return nil }
 
-// Frames takes each frame once, and says so if one is missing. An old connection may
+// Frames takes each frame once (0), answers 1 to one it has, and says so if one is
+// missing. An old connection may
 // still hand something over beside the new one.
 func (h *labHandler) Frames(_ context.Context, _ string, _ node.HostKey, frames [][]byte) []byte {
 	h.mu.Lock()
