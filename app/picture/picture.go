@@ -54,6 +54,8 @@ func Kind(head []byte) string {
 		return "image/gif"
 	case len(head) >= 12 && string(head[:4]) == "RIFF" && string(head[8:12]) == "WEBP":
 		return "image/webp"
+	case len(head) >= 12 && string(head[4:8]) == "ftyp":
+		return heifBrands[string(head[8:12])]
 	}
 	return ""
 }

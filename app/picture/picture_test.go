@@ -11,7 +11,10 @@ import (
 	"image/jpeg"
 	"image/png"
 	"io"
+	"maps"
 	"math/rand/v2"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -35,6 +38,12 @@ func jpegOf(img image.Image) []byte {
 func pngOf(img image.Image) []byte {
 	var b bytes.Buffer
 	_ = png.Encode(&b, img)
+	return b.Bytes()
+}
+
+func gifOf(img image.Image) []byte {
+	var b bytes.Buffer
+	_ = gif.Encode(&b, img, nil)
 	return b.Bytes()
 }
 
@@ -151,13 +160,154 @@ func TestWebPIsStripped(t *testing.T) {
 	}
 }
 
+// photoFiles are photos with a place, a camera and a name in Exif and XMP.
+func photoFiles(t *testing.T) map[string][]byte {
+	t.Helper()
+	out := map[string][]byte{}
+	for kind, name := range map[string]string{"image/heic": "secrets.heic", "image/avif": "secrets.avif"} {
+		b, err := os.ReadFile("testdata/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := Kind(b[:16]); got != kind {
+			t.Fatalf("%s is %q", name, got)
+		}
+		out[kind] = b
+	}
+	return out
+}
+
+// pixelsOf are the data of the picture items of a HEIF file.
+func pixelsOf(t *testing.T, b []byte) (out [][]byte) {
+	t.Helper()
+	h := &heif{src: bytes.NewReader(b), items: map[uint32]string{}}
+	if err := errors.Join(h.read(), h.edit()); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range h.kept {
+		if s.put == nil {
+			out = append(out, b[s.from:s.to])
+		}
+	}
+	return out
+}
+
+func TestHEIFIsStripped(t *testing.T) {
+	for kind, secret := range photoFiles(t) {
+		more := append(heifBox("free", "SECRET"), heifBox("uuid", "SECRET")...)
+		clean := strip(t, slices.Concat(secret, more, []byte("SECRET behind")), kind)
+		if len(clean) != len(secret) {
+			t.Errorf("%s: %d bytes of %d", kind, len(clean), len(secret))
+		}
+		for _, word := range []string{"SECRET", "GPS", "2026:", "<rdf", "2.3.0.0"} {
+			if bytes.Contains(clean, []byte(word)) {
+				t.Errorf("%s: %q stays", kind, word)
+			}
+		}
+		want, got := pixelsOf(t, secret), pixelsOf(t, clean)
+		if len(want) == 0 || !slices.EqualFunc(want, got, bytes.Equal) {
+			t.Errorf("%s: another picture", kind)
+		}
+		if !bytes.Equal(clean, strip(t, clean, kind)) {
+			t.Errorf("%s: stripped again it is another", kind)
+		}
+	}
+}
+
+func heifBox(kind, body string) []byte {
+	return append(append(binary.BigEndian.AppendUint32(nil, uint32(len(body)+8)), kind...), body...)
+}
+
+func be16(v ...uint16) (s string) {
+	for _, n := range v {
+		s += string(binary.BigEndian.AppendUint16(nil, n))
+	}
+	return s
+}
+
+func infe(id uint16, kind, name string) string {
+	return string(heifBox("infe", "\x02\x00\x00\x00"+be16(id, 0)+kind+name+"\x00"))
+}
+
+// iloc places items of the given methods, each with one extent.
+func iloc(places ...[4]uint16) string {
+	s := "\x01\x00\x00\x00\x44\x00" + be16(uint16(len(places)))
+	for _, p := range places {
+		s += be16(p[0], p[1], 0, 1, 0, p[2], 0, p[3])
+	}
+	return string(heifBox("iloc", s))
+}
+
+// A grid whose description lies in the index, beside a note; a picture behind data
+// that nobody refers to; notes among the properties and in a sequence.
+func TestHEIFIndexData(t *testing.T) {
+	ftyp := string(heifBox("ftyp", "mif1\x00\x00\x00\x00"))
+	meta := func(at uint16) string {
+		return string(heifBox("meta", "\x00\x00\x00\x00"+
+			string(heifBox("iinf", "\x00\x00\x00\x00"+be16(3)+infe(1, "grid", "SECRET")+infe(2, "uri ", "")+infe(3, "hvc1", "")))+
+			iloc([4]uint16{1, 1, 6, 4}, [4]uint16{2, 1, 0, 6}, [4]uint16{3, 0, at, 6})+
+			string(heifBox("iprp", string(heifBox("ipco", string(heifBox("ispe", "12345678"))+string(heifBox("udes", "SECRET"))))))+
+			string(heifBox("xml ", "SECRET"))+
+			string(heifBox("idat", "SECRETgrid"))))
+	}
+	moov := string(heifBox("moov", string(heifBox("trak", string(heifBox("udta", "SECRET"))+
+		string(heifBox("tkhd", "\x00\x00\x00\x01SECRET!!rest"))))+string(heifBox("udta", "SECRET"))))
+	for _, sequence := range []string{"", moov} {
+		head := len(ftyp) + len(meta(0)) + len(sequence)
+		mdat := "SECRETpixels"
+		if sequence != "" {
+			mdat = "frames" + "pixels"
+		}
+		whole := ftyp + meta(uint16(head+8+6)) + sequence + string(heifBox("mdat", mdat))
+		clean := strip(t, []byte(whole), "image/heif")
+		if len(clean) != len(whole) || bytes.Contains(clean, []byte("SECRET")) {
+			t.Errorf("%d bytes of %d: %q", len(clean), len(whole), clean)
+		}
+		for _, word := range []string{"grid", "pixels", "12345678", "rest", "frames"} {
+			if strings.Contains(whole, word) && !bytes.Contains(clean, []byte(word)) {
+				t.Errorf("%q is missing: %q", word, clean)
+			}
+		}
+	}
+	for name, bad := range map[string]string{
+		"no index": ftyp + string(heifBox("mdat", "SECRET")), "cut": (ftyp + meta(0))[:60], "two": ftyp + meta(0) + meta(0),
+		"elsewhere":  strings.Replace(ftyp+meta(0), be16(3, 0, 0, 1), be16(3, 0, 1, 1), 1),
+		"of an item": strings.Replace(ftyp+meta(0), be16(3, 0, 0, 1), be16(3, 2, 0, 1), 1),
+	} {
+		if err := Strip(io.Discard, strings.NewReader(bad), "image/heif"); !errors.Is(err, ErrMalformed) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestGIFIsStripped(t *testing.T) {
+	frame := func(c byte) *image.Paletted {
+		p := image.NewPaletted(image.Rect(0, 0, 30, 20), color.Palette{color.White, color.Gray{c}})
+		p.Pix[33] = 1
+		return p
+	}
+	var b bytes.Buffer
+	if err := gif.EncodeAll(&b, &gif.GIF{Image: []*image.Paletted{frame(1), frame(2)}, Delay: []int{5, 7}}); err != nil {
+		t.Fatal(err)
+	}
+	plain := b.Bytes()
+	at := bytes.Index(plain, []byte("!\xff\x0bNETSCAPE2.0"))
+	extra := "!\xfe\x06SECRET\x00" + "!\xff\x0bXMP DataXMP\x06SECRET\x00" + "!\x01\x06SECRET\x00" + "!\xff\x03abc\x06SECRET\x00"
+	secret := string(plain[:at]) + extra + string(plain[at:]) + "SECRET"
+	if got := strip(t, []byte(secret), "image/gif"); !bytes.Equal(got, plain) {
+		t.Errorf("%q, want %q", got, plain)
+	}
+}
+
 // Files that are cut or wild end with an error, never a panic, and nothing hangs.
 func TestDamagedPictures(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	samples := map[string][]byte{
 		"image/jpeg": withSecrets(jpegOf(photo(30, 30)), 6), "image/png": pngOf(photo(30, 30)),
 		"image/webp": riff(webpChunk("VP8X", "\x0cxxxyyyzzz"), webpChunk("VP8 ", "pixels")),
+		"image/gif":  gifOf(photo(30, 30)),
 	}
+	maps.Copy(samples, photoFiles(t))
 	for kind, whole := range samples {
 		for range 2000 {
 			b := bytes.Clone(whole[:rng.IntN(len(whole)+1)])
@@ -174,8 +324,8 @@ func TestDamagedPictures(t *testing.T) {
 			t.Errorf("half a %s: %v", kind, err)
 		}
 	}
-	if err := Strip(io.Discard, strings.NewReader("GIF89a"), "image/gif"); !errors.Is(err, ErrNone) {
-		t.Errorf("gif: %v", err)
+	if err := Strip(io.Discard, strings.NewReader("II*\x00"), "image/tiff"); !errors.Is(err, ErrNone) {
+		t.Errorf("tiff: %v", err)
 	}
 }
 
@@ -203,15 +353,14 @@ func TestDimensionsComeFirst(t *testing.T) {
 }
 
 func TestThumbnails(t *testing.T) {
-	var g bytes.Buffer
-	_ = gif.Encode(&g, photo(500, 10), nil)
+	g := gifOf(photo(500, 10))
 	noise := image.NewRGBA(image.Rect(0, 0, 900, 700))
 	rng := rand.New(rand.NewPCG(3, 4))
 	for i := range noise.Pix {
 		noise.Pix[i] = byte(rng.Uint32())
 	}
 	for name, b := range map[string][]byte{
-		"jpeg": jpegOf(photo(2000, 1000)), "png": pngOf(photo(10, 900)), "gif": g.Bytes(), "noise": pngOf(noise), "tiny": pngOf(photo(1, 1)),
+		"jpeg": jpegOf(photo(2000, 1000)), "png": pngOf(photo(10, 900)), "gif": g, "noise": pngOf(noise), "tiny": pngOf(photo(1, 1)),
 	} {
 		small, err := Thumbnail(bytes.NewReader(b), 6<<10)
 		if err != nil || len(small) > 6<<10 {
@@ -225,7 +374,7 @@ func TestThumbnails(t *testing.T) {
 	if _, err := Thumbnail(strings.NewReader("<svg onload='x'/>"), 100); !errors.Is(err, ErrNone) {
 		t.Errorf("svg: %v", err)
 	}
-	if CheckThumbnail(g.Bytes()) == nil || CheckThumbnail(nil) == nil {
+	if CheckThumbnail(g) == nil || CheckThumbnail(nil) == nil {
 		t.Error("a thumbnail that is neither JPEG nor PNG")
 	}
 }

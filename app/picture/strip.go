@@ -34,7 +34,7 @@ const pngSignature = "\x89PNG\r\n\x1a\n"
 
 // CanStrip tells whether Strip knows a media type.
 func CanStrip(kind string) bool {
-	return kind == "image/jpeg" || kind == "image/png" || kind == "image/webp"
+	return kind == "image/jpeg" || kind == "image/png" || kind == "image/webp" || kind == "image/gif" || isHEIF(kind)
 }
 
 // Strip copies a picture without what does not show: Exif, XMP, comments, texts,
@@ -47,13 +47,17 @@ func Strip(dst io.Writer, src io.ReadSeeker, kind string) error {
 	}
 	w := bufio.NewWriter(dst)
 	var err error
-	switch kind {
-	case "image/jpeg":
+	switch {
+	case kind == "image/jpeg":
 		err = stripJPEG(w, bufio.NewReader(src))
-	case "image/png":
+	case kind == "image/png":
 		err = stripPNG(w, bufio.NewReader(src))
-	case "image/webp":
+	case kind == "image/gif":
+		err = stripGIF(w, bufio.NewReader(src))
+	case kind == "image/webp":
 		err = stripWebP(w, src)
+	case isHEIF(kind):
+		err = stripHEIF(w, src)
 	default:
 		return ErrNone
 	}
