@@ -145,7 +145,7 @@ func TestLabAddressChangeBehindNAT(t *testing.T) {
 	n.b.await("delivered directly", 1)
 	n.Move(p2ptest.HostA, "192.168.1.99")
 	n.goesOn("address changed", 5, 15*time.Second) // on an idle machine 5 s
-	lost := n.a.count("lost") // counted before, for the cable is missed at once
+	lost := n.a.count("lost")                      // counted before, for the cable is missed at once
 	n.Unplug(p2ptest.HostA)
 	n.a.await("lost", lost+1)
 	time.Sleep(3 * time.Second)

@@ -167,8 +167,7 @@ func (h *labHandler) NetworkChanged()                                           
 func (h *labHandler) PairAccepted(context.Context, node.HostKey, node.PairStream) error { return nil }
 
 // Frames takes each frame once (0), answers 1 to one it has, and says so if one is
-// missing. An old connection may
-// still hand something over beside the new one.
+// missing. An old connection may still hand something over beside the new one.
 func (h *labHandler) Frames(_ context.Context, _ string, _ node.HostKey, frames [][]byte) []byte {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -52,6 +52,7 @@ type file struct {
 	path, name string
 	size       int64
 	picture    bool
+	photo      bool // Kuvert can take out of it what does not show
 	thumb      image.Image
 }
 
@@ -169,7 +170,8 @@ func look(path string) (f file, key string) {
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return f, "screens.attach.unreadable"
 	}
-	return file{path: path, name: filepath.Base(path), size: st.Size(), picture: picture.Kind(head[:n]) != ""}, ""
+	kind := picture.Kind(head[:n])
+	return file{path: path, name: filepath.Base(path), size: st.Size(), picture: kind != "", photo: picture.CanStrip(kind)}, ""
 }
 
 // added takes over what was found.
@@ -251,7 +253,7 @@ func (s *Sheet) show() {
 	photos := false
 	for i := range s.files {
 		sum += s.files[i].size
-		photos = photos || s.files[i].picture
+		photos = photos || s.files[i].photo
 		s.rows.Add(s.row(&s.files[i]))
 	}
 	s.title.SetText(parts.N("screens.attach.title", max(1, len(s.files))))

@@ -54,3 +54,16 @@ func TestSheetFits(t *testing.T) {
 		}
 	}
 }
+
+// What is taken out of a photo is said of those, too, that this machine cannot show.
+func TestLookKnowsPhotos(t *testing.T) {
+	for path, photo := range map[string]bool{
+		"../../picture/testdata/secrets.heic": true,
+		"../../picture/testdata/secrets.avif": true,
+		"attach.go":                           false,
+	} {
+		if f, problem := look(path); problem != "" || f.photo != photo {
+			t.Errorf("%s: photo %v, %q", path, f.photo, problem)
+		}
+	}
+}
