@@ -85,7 +85,7 @@ func gifExtra(w *bufio.Writer, r *bufio.Reader) error {
 	if len(head) < 2 {
 		return err
 	}
-	var out io.Writer = io.Discard
+	out := io.Discard
 	if head[0] == gifGraphic || head[0] == gifApp && gifKept[string(head[2:])] {
 		out = w
 	}

@@ -141,15 +141,7 @@ func (h *heif) read() error {
 		}
 		h.boxes = append(h.boxes, b)
 		at = b.next
-		switch {
-		case b.kind == "meta" && h.meta == nil:
-			h.meta, err = h.index(b)
-		case b.kind == "moov" && h.moov == nil:
-			h.moov, err = h.index(b)
-		case b.kind == "meta", b.kind == "moov", b.kind == "moof":
-			err = fmt.Errorf("%w: two of %s, or fragments", ErrMalformed, b.kind)
-		}
-		if err != nil {
+		if err := h.note(b); err != nil {
 			return err
 		}
 	}
@@ -157,6 +149,19 @@ func (h *heif) read() error {
 		return fmt.Errorf("%w: it lacks an index", ErrMalformed)
 	}
 	return nil
+}
+
+// note reads a box of the highest level if it is an index.
+func (h *heif) note(b box) (err error) {
+	switch {
+	case b.kind == "meta" && h.meta == nil:
+		h.meta, err = h.index(b)
+	case b.kind == "moov" && h.moov == nil:
+		h.moov, err = h.index(b)
+	case b.kind == "meta", b.kind == "moov", b.kind == "moof":
+		err = fmt.Errorf("%w: two of %s, or fragments", ErrMalformed, b.kind)
+	}
+	return err
 }
 
 func (h *heif) bytes(from, to int64) ([]byte, error) {
@@ -332,34 +337,45 @@ func (h *heif) readPlaces(b box) error {
 	version := f.uint(1)
 	f.uint(3)
 	sizes := f.uint(2)
-	offset, length, base, index := int(sizes>>12), int(sizes>>8&15), int(sizes>>4&15), int(sizes&15)
+	w := widths{offset: int(sizes >> 12), length: int(sizes >> 8 & 15), base: int(sizes >> 4 & 15), index: int(sizes & 15)}
 	if version == 0 {
-		index = 0
+		w.index = 0
 	}
-	if offset > 8 || length > 8 || base > 8 || index > 8 || version > 2 {
+	if max(w.offset, w.length, w.base, w.index) > 8 || version > 2 {
 		return fmt.Errorf("%w: places of version %d", ErrMalformed, version)
 	}
 	for range f.sized(version == 2) {
 		if f.short {
 			break
 		}
-		id := uint32(f.sized(version == 2)) //nolint:gosec // of four bytes at most
-		var method uint64
-		if version > 0 {
-			method = f.uint(2) & 15
-		}
-		elsewhere, from := f.uint(2), f.uint(base)
-		for range f.uint(2) {
-			f.uint(index)
-			at, n := from+f.uint(offset), f.uint(length)
-			if f.short || method > 1 || elsewhere != 0 || n == 0 || at > maxCounted || n > maxCounted {
-				return fmt.Errorf("%w: place of item %d", ErrMalformed, id)
-			}
-			h.place(h.items[id], method == 1, span{from: int64(at), to: int64(at + n)}) //nolint:gosec // below maxCounted
+		if err := h.readPlace(&f, version, w); err != nil {
+			return err
 		}
 	}
 	if f.short {
 		return fmt.Errorf("%w: places are cut off", ErrMalformed)
+	}
+	return nil
+}
+
+// widths tells how many bytes the numbers of a place have.
+type widths struct{ offset, length, base, index int }
+
+// readPlace reads where one item's data are.
+func (h *heif) readPlace(f *fields, version uint64, w widths) error {
+	id := uint32(f.sized(version == 2)) //nolint:gosec // of four bytes at most
+	var method uint64
+	if version > 0 {
+		method = f.uint(2) & 15
+	}
+	elsewhere, from := f.uint(2), f.uint(w.base)
+	for range f.uint(2) {
+		f.uint(w.index)
+		at, n := from+f.uint(w.offset), f.uint(w.length)
+		if f.short || method > 1 || elsewhere != 0 || n == 0 || at > maxCounted || n > maxCounted {
+			return fmt.Errorf("%w: place of item %d", ErrMalformed, id)
+		}
+		h.place(h.items[id], method == 1, span{from: int64(at), to: int64(at + n)}) //nolint:gosec // below maxCounted
 	}
 	return nil
 }
