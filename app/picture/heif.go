@@ -3,6 +3,7 @@ package picture
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -291,7 +292,7 @@ func (f *fields) uint(size int) (v uint64) {
 	return v
 }
 
-// sized reads a number that has size bytes in some versions and more in others.
+// sized reads a number of two bytes, or of four where the box has wide ones.
 func (f *fields) sized(wide bool) uint64 {
 	if wide {
 		return f.uint(4)
@@ -405,7 +406,7 @@ func (h *heif) place(kind string, inner bool, s span) {
 // keepOnly settles what stays of the data: what pictures refer to, or, where there is
 // a sequence, all but what other items refer to.
 func (h *heif) keepOnly() {
-	byPlace := func(a, b span) int { return int(max(-1, min(1, a.from-b.from))) }
+	byPlace := func(a, b span) int { return cmp.Compare(a.from, b.from) }
 	for _, s := range [][]span{h.kept, h.gone, h.inner} {
 		slices.SortFunc(s, byPlace)
 	}
